@@ -1,0 +1,323 @@
+import type { AuditDraft, AuditEntry, ChainHead } from '../audit/entry.ts';
+
+/**
+ * The contract of a store. One suite (test/contract) is run over each implementation and is what counts.
+ *
+ * Promised by every implementation:
+ * - `commit` is one transaction: every part of the batch is durable when it resolves, none is when it rejects with
+ *   `StoreUnavailable`, save where the outcome of the commit itself is unknown; sending the same ids again is harmless.
+ * - Two events with one live deduplication key, in one batch, in two batches or in two processes at once: exactly one
+ *   is accepted, every other one is answered with the id of the first.
+ * - `seq` and `hash` of audit entries are given inside the transaction, from the head as it stands there.
+ * - Deliveries of one handler for one lead are claimed in the order accepted, as described at `claim`.
+ * - No method waits longer than a few seconds; what cannot be done by then rejects with `StoreUnavailable`.
+ */
+export interface Store {
+  /** Where the data lies, for people: a file name or a URL without its password. */
+  readonly location: string;
+
+  commit(batch: Batch): Promise<CommitResult>;
+
+  /** Leases up to `limit` due deliveries for each handler named. Never returns one that an earlier unfinished one of
+   * the same handler and lead still holds back. */
+  claim(request: ClaimRequest): Promise<ClaimResult>;
+
+  /** Takes back leases whose process is gone or whose time is over; such an attempt stays counted, because a delivery
+   * that kills the process must end dead one day. Returns how many. */
+  recoverLeases(now: number, maxAttempts: number): Promise<number>;
+
+  /** Remembers which handlers take which types, so that another process (the command line) can route a replay. */
+  registerHandlers(handlers: readonly HandlerRoute[]): Promise<void>;
+  registeredHandlers(): Promise<HandlerRoute[]>;
+
+  /** Cheap at any size. */
+  counts(): Promise<StoreCounts>;
+  /** A transaction that writes nothing of worth; rejects where the store could not commit now. */
+  check(): Promise<void>;
+
+  /** Newest first. */
+  listEvents(filter: EventFilter): Promise<StoredEvent[]>;
+  /** By id; `undefined` where none is. */
+  findEvent(id: string): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined>;
+  /** Newest first. */
+  listDead(filter: DeadFilter): Promise<StoredDelivery[]>;
+  /** Sets matching finished deliveries (done, dead, or only dead) to pending, unordered, with attempts from 0, and adds
+   * deliveries for handlers that were registered since; a running or pending one is left as it is. Writes the audit entry with the counts. */
+  replay(request: ReplayRequest): Promise<ReplayResult>;
+
+  /** Newest first, without bodies. */
+  listQuarantine(filter: { readonly limit: number; readonly state?: QuarantineState }): Promise<QuarantinedBody[]>;
+  findQuarantined(id: string): Promise<(QuarantinedBody & { readonly body: Uint8Array }) | undefined>;
+
+  /** Entries in order of writer and seq after a position, for verification and export. */
+  readAudit(after: AuditPosition | undefined, limit: number): Promise<AuditEntry[]>;
+  /** The newest entries by time of commit, oldest of them first. */
+  tailAudit(limit: number, after?: number): Promise<{ entries: AuditEntry[]; position: number }>;
+  auditHeads(): Promise<ChainHead[]>;
+
+  /** One small step of pruning; call again while `more`. */
+  prune(request: PruneRequest): Promise<PruneResult>;
+
+  /** When each secret was first seen, by fingerprint; unknown ones are remembered as seen now. */
+  firstSeen(fingerprints: readonly string[], now: number): Promise<Map<string, number>>;
+
+  /** Writes a consistent copy while the store serves. The file must not exist. */
+  backup(file: string): Promise<{ bytes: number }>;
+
+  /** Calls back within a second after another process has changed the store. */
+  onForeignChange(listener: () => void): void;
+
+  /** Commits nothing new; ends within a few seconds. */
+  close(): Promise<void>;
+}
+
+export interface Batch {
+  readonly accepts: readonly Accept[];
+  readonly quarantines: readonly Quarantine[];
+  readonly outcomes: readonly DeliveryOutcome[];
+  readonly audits: readonly AuditDraft[];
+}
+
+export interface CommitResult {
+  /** One for each of `batch.accepts`, in order. */
+  readonly accepted: readonly AcceptResult[];
+  /** One for each of `batch.quarantines`, in order: the id under which the bytes are kept. */
+  readonly quarantined: readonly string[];
+  /** Deliveries that became pending in this commit, due or held. */
+  readonly pending: number;
+  /** The chain's head after this commit. */
+  readonly head: ChainHead;
+}
+
+export interface AcceptResult {
+  readonly status: 'accepted' | 'duplicate';
+  readonly id: string;
+}
+
+export interface NewEvent {
+  /** UUID v7. */
+  readonly id: string;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
+  /** Canonical type, or the custom label as it came. */
+  readonly type: string;
+  readonly rawType: string | null;
+  /** Epoch milliseconds by the payload's own clock. */
+  readonly timestamp: number | null;
+  /** The lead's address, trimmed and lower-cased. */
+  readonly lead: string | null;
+  readonly campaignId: string | null;
+  readonly principal: string;
+  readonly source: EventSource;
+  /** SHA-256, 32 bytes. */
+  readonly dedupKey: Uint8Array;
+  /** Epoch milliseconds after which the same content counts as new. */
+  readonly dedupUntil: number;
+  /** Exactly as it came. */
+  readonly body: Uint8Array;
+}
+
+export type EventSource = 'webhook' | 'quarantine' | 'reconcile';
+
+/** An audit draft whose outcome only the commit knows. */
+export interface PendingAudit {
+  readonly draft: AuditDraft;
+  /** `monotonicMilliseconds()` when the request began; the commit turns it into `durationMs`. */
+  readonly startedAt: number;
+}
+
+export interface Accept {
+  readonly event: NewEvent;
+  readonly routes: readonly DeliveryRoute[];
+  readonly audit: PendingAudit;
+  /** The quarantined body this event was made from, which is marked as retried in the same transaction. */
+  readonly quarantineId?: string;
+}
+
+export interface DeliveryRoute {
+  readonly handler: string;
+  /** Whether deliveries for one lead wait for each other. */
+  readonly ordered: boolean;
+}
+
+export interface HandlerRoute extends DeliveryRoute {
+  /** Canonical types, custom labels, or `*`. */
+  readonly events: readonly string[];
+}
+
+export type QuarantineState = 'held' | 'retried';
+
+export interface Quarantine {
+  readonly id: string;
+  readonly receivedAt: number;
+  /** A stable word: `not-json`, `not-an-object`. */
+  readonly reason: string;
+  readonly principal: string;
+  readonly contentType: string | null;
+  /** Hex; the same bytes again are counted, not kept twice. */
+  readonly bodySha256: string;
+  readonly body: Uint8Array;
+  readonly audit: PendingAudit;
+}
+
+export interface QuarantinedBody {
+  readonly id: string;
+  /** Epoch milliseconds, first time. */
+  readonly receivedAt: number;
+  readonly lastReceivedAt: number;
+  readonly times: number;
+  readonly reason: string;
+  readonly principal: string;
+  readonly contentType: string | null;
+  readonly bodySha256: string;
+  readonly bytes: number;
+  readonly state: QuarantineState;
+  /** The event it became. */
+  readonly eventId: string | null;
+}
+
+export type DeliveryState = 'pending' | 'running' | 'done' | 'dead';
+
+/** How one attempt ended. */
+export interface DeliveryOutcome {
+  readonly deliveryId: number;
+  /** The lease it was claimed with; an outcome under a lost lease changes nothing but is audited. */
+  readonly lease: string;
+  readonly at: number;
+  readonly next:
+    | { readonly state: 'done' }
+    | { readonly state: 'dead'; readonly error: string }
+    /** Failed, to be tried again at `retryAt`; from its first failure it holds its successors until `holdMs` later at most. */
+    | { readonly state: 'pending'; readonly error: string; readonly retryAt: number; readonly holdMs: number }
+    /** Given back unharmed: the attempt is not counted, and it is due at once. */
+    | { readonly state: 'released' };
+  readonly audit: AuditDraft;
+}
+
+export interface ClaimRequest {
+  readonly now: number;
+  /** Free places of each handler. */
+  readonly places: readonly { readonly handler: string; readonly limit: number }[];
+  /** Names this claim; each delivery claimed carries it. */
+  readonly lease: string;
+  /** Epoch milliseconds. */
+  readonly leaseUntil: number;
+}
+
+export interface ClaimResult {
+  readonly deliveries: readonly ClaimedDelivery[];
+  /** When the next delivery of the handlers named falls due, epoch milliseconds; `null`: none is waiting for a time.
+   * At or before now where a limit cut the claim short. */
+  readonly nextDueAt: number | null;
+}
+
+export interface ClaimedDelivery {
+  readonly deliveryId: number;
+  readonly handler: string;
+  readonly lease: string;
+  readonly eventId: string;
+  readonly type: string;
+  readonly rawType: string | null;
+  readonly receivedAt: number;
+  readonly timestamp: number | null;
+  readonly lead: string | null;
+  /** From 1, this one counted. */
+  readonly attempt: number;
+  /** A predecessor for the same lead is still failing. */
+  readonly outOfOrder: boolean;
+  readonly replay: boolean;
+  readonly body: Uint8Array;
+}
+
+export interface StoreCounts {
+  readonly deliveries: Readonly<Record<DeliveryState, number>>;
+  /** Epoch milliseconds at which the oldest pending delivery was made; `null`: none is pending. */
+  readonly oldestPendingAt: number | null;
+  readonly quarantined: number;
+}
+
+export interface StoredEvent {
+  readonly id: string;
+  readonly receivedAt: number;
+  readonly type: string;
+  readonly rawType: string | null;
+  readonly timestamp: number | null;
+  readonly lead: string | null;
+  readonly campaignId: string | null;
+  readonly principal: string;
+  readonly source: EventSource;
+  readonly bytes: number;
+  readonly deliveries: Readonly<Record<DeliveryState, number>>;
+}
+
+export interface StoredDelivery {
+  readonly eventId: string;
+  readonly type: string;
+  readonly handler: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  /** Epoch milliseconds; `null` while another delivery holds it back or when it is finished. */
+  readonly nextAt: number | null;
+  readonly lastError: string | null;
+  readonly updatedAt: number;
+}
+
+export interface EventFilter {
+  readonly limit: number;
+  readonly ids?: readonly string[];
+  readonly type?: string;
+  readonly lead?: string;
+  readonly campaign?: string;
+  /** Epoch milliseconds of receipt, inclusive. */
+  readonly since?: number;
+  /** Epoch milliseconds of receipt, exclusive. */
+  readonly until?: number;
+  /** Events with at least one delivery in this state. */
+  readonly state?: DeliveryState;
+}
+
+export interface DeadFilter {
+  readonly limit: number;
+  readonly handler?: string;
+  readonly eventIds?: readonly string[];
+}
+
+export interface ReplayRequest {
+  readonly filter: EventFilter;
+  /** Only dead deliveries, or all finished ones. */
+  readonly only: 'dead' | 'finished';
+  readonly handler?: string;
+  readonly now: number;
+  readonly audit: AuditDraft;
+}
+
+export interface ReplayResult {
+  readonly events: number;
+  readonly deliveries: number;
+}
+
+export interface AuditPosition {
+  readonly writer: string;
+  readonly seq: number;
+}
+
+export interface PruneRequest {
+  readonly now: number;
+  /** Finished events received before this go, with their deliveries and keys; dead ones stay until they are replayed. */
+  readonly eventsBefore: number;
+  /** Audit entries before this go, from the start of each chain. */
+  readonly auditBefore: number;
+  /** Rows at the most. */
+  readonly limit: number;
+  readonly cursor?: PruneCursor;
+}
+
+/** Where the last step stopped; opaque to callers. */
+export type PruneCursor = { readonly eventsAfter: number };
+
+export interface PruneResult {
+  readonly events: number;
+  readonly audits: number;
+  readonly more: boolean;
+  readonly cursor: PruneCursor;
+}
