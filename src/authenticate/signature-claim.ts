@@ -1,0 +1,35 @@
+import { createHmac, type KeyObject } from 'node:crypto';
+import { firstMatch } from './compare.ts';
+import type { Reason } from './read-header.ts';
+
+/** Bytes of an HMAC-SHA256. */
+export const SIGNATURE_BYTES = 32;
+
+/** What a request claims about a body that has not been read yet. */
+export interface SignatureClaim {
+  /** Stands before the body in what was signed. */
+  readonly prefix: string;
+  /** Decoded, each of `SIGNATURE_BYTES`; one right one is enough. */
+  readonly signatures: readonly Uint8Array[];
+}
+
+/**
+ * One signature scheme: judges what its headers alone can tell.
+ *
+ * @param now epoch milliseconds
+ * @returns the claim to hold against the body, or why no body could make the request come right
+ */
+export type ReadClaim = (rawHeaders: readonly string[], now: number) => SignatureClaim | Reason;
+
+/** HMAC-SHA256 over the prefix and then the body's bytes as they are. */
+export function computeSignature(key: KeyObject, prefix: string, body: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(prefix, 'latin1').update(body).digest();
+}
+
+/** The position from 1 of the first key that made one of the claimed signatures; 0 where none did. */
+export function matchSignature(claim: SignatureClaim, keys: readonly KeyObject[], body: Uint8Array): number {
+  return firstMatch(
+    claim.signatures,
+    keys.map((key) => computeSignature(key, claim.prefix, body)),
+  );
+}
