@@ -1,3 +1,4 @@
+import type { Secret } from '../config/secret.ts';
 import { blind, firstMatch } from './compare.ts';
 import { decodeBase64 } from './decode-base64.ts';
 import { type Reason, readHeader } from './read-header.ts';
@@ -16,6 +17,14 @@ export function tokenScheme(tokens: readonly Uint8Array[], header: string): Read
     const position = firstMatch(candidatesIn(found.value).map(blind), expected);
     return position === 0 ? 'mismatch' : position;
   };
+}
+
+/** The same for the bearer tokens of other routes. */
+export function createTokenReader(tokens: readonly Secret[], header: string): ReadToken {
+  return tokenScheme(
+    tokens.map((token) => Buffer.from(token.reveal())),
+    header,
+  );
 }
 
 /** Node gives each byte of a header as one character; this gives the bytes back. */

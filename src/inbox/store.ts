@@ -38,7 +38,9 @@ export interface Store {
   /** Newest first. */
   listEvents(filter: EventFilter): Promise<StoredEvent[]>;
   /** By id; `undefined` where none is. */
-  findEvent(id: string): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined>;
+  findEvent(
+    id: string,
+  ): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined>;
   /** Newest first. */
   listDead(filter: DeadFilter): Promise<StoredDelivery[]>;
   /** Sets matching finished deliveries (done, dead, or only dead) to pending, unordered, with attempts from 0, and adds
@@ -49,10 +51,12 @@ export interface Store {
   listQuarantine(filter: { readonly limit: number; readonly state?: QuarantineState }): Promise<QuarantinedBody[]>;
   findQuarantined(id: string): Promise<(QuarantinedBody & { readonly body: Uint8Array }) | undefined>;
 
-  /** Entries in order of writer and seq after a position, for verification and export. */
-  readAudit(after: AuditPosition | undefined, limit: number): Promise<AuditEntry[]>;
+  /** The audit log as it stands now, whatever is written meanwhile: for verification and export. A few at once. */
+  openAuditSnapshot(): Promise<AuditSnapshot>;
   /** The newest entries by time of commit, oldest of them first. */
-  tailAudit(limit: number, after?: number): Promise<{ entries: AuditEntry[]; position: number }>;
+  tailAudit(limit: number, after?: number): Promise<AuditTail>;
+  /** The newest entry of each chain, save of those that a later chain's first entry has named: kept elsewhere, they hold
+   * the whole log fast. */
   auditHeads(): Promise<ChainHead[]>;
 
   /** One small step of pruning; call again while `more`. */
@@ -296,9 +300,21 @@ export interface ReplayResult {
   readonly deliveries: number;
 }
 
+export interface AuditSnapshot {
+  /** The next entries in order of writer and seq, after a position. */
+  read(after: AuditPosition | undefined, limit: number): Promise<AuditEntry[]>;
+  close(): Promise<void>;
+}
+
 export interface AuditPosition {
   readonly writer: string;
   readonly seq: number;
+}
+
+export interface AuditTail {
+  readonly entries: AuditEntry[];
+  /** To be given for the entries after these. */
+  readonly position: number;
 }
 
 export interface PruneRequest {

@@ -1,0 +1,104 @@
+import type { Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Express } from 'express';
+import type { Logger } from 'pino';
+import { createAuthenticator, createTokenReader } from './authenticate/index.ts';
+import type { Metrics } from './compose-metrics.ts';
+import type { Settings } from './config/settings.ts';
+import { typeLabel } from './events/names.ts';
+import { createApp } from './http/app.ts';
+import type { BufferBudget } from './http/buffer-budget.ts';
+import type { Exchange } from './http/exchange.ts';
+import { limitFailures } from './http/limit-failures.ts';
+import { createHealth, createMetricsRoute, createReady } from './http/operations.ts';
+import type { Readiness } from './http/readiness.ts';
+import { createReceive } from './http/receive.ts';
+import { createRoutes } from './http/routes.ts';
+import { createServer } from './http/server.ts';
+import type { Inbox } from './inbox/accept.ts';
+import type { AuditTrail } from './inbox/audit-trail.ts';
+
+export interface HttpParts {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly inbox: Inbox;
+  readonly trail: AuditTrail;
+  readonly budget: BufferBudget;
+  readonly readiness: Readiness;
+  readonly isStopping: () => boolean;
+}
+
+export function composeHttp(parts: HttpParts): Server {
+  const { settings, metrics, budget } = parts;
+  const busy = new WeakMap<Duplex, Exchange>();
+  const app = composeApp(parts, {
+    begin: (exchange, socket) => busy.set(socket, exchange),
+    end: (exchange) => {
+      budget.give(exchange.bufferedBytes);
+      end(parts, exchange);
+    },
+  });
+  return createServer({
+    settings: settings.http,
+    listener: app,
+    exchangeOn: (socket) => busy.get(socket),
+    onRefused: (exchange) => {
+      parts.logger.info(exchange.logLine(), 'request');
+      end(parts, exchange);
+    },
+    onDropped: () => metrics.requests.droppedConnections.inc(),
+  });
+}
+
+interface Watch {
+  readonly begin: (exchange: Exchange, socket: Duplex) => void;
+  readonly end: (exchange: Exchange) => void;
+}
+
+function composeApp(parts: HttpParts, watch: Watch): Express {
+  const { settings, logger, metrics, budget } = parts;
+  const receive = createReceive({
+    authenticator: createAuthenticator(settings.authentication),
+    inbox: parts.inbox,
+    budget,
+    bodyLimitBytes: settings.http.bodyLimitBytes,
+    failures: limitFailures(settings.http.failedAuthPerMinute),
+    onSignatureMismatch: (exchange) => {
+      metrics.requests.signatureMismatches.inc();
+      logger.warn(
+        { requestId: exchange.id },
+        'a right token came with a signature that does not hold: check INSTANTLY_SECRET',
+      );
+    },
+    onAccepted: (facts) => {
+      metrics.events.events.inc({ event_type: typeLabel(facts.type) });
+      metrics.events.lastEvent.setToCurrentTime();
+      if (facts.timestamp !== null) metrics.events.lag.observe(Math.max(0, (Date.now() - facts.timestamp) / 1_000));
+    },
+  });
+  const readToken = settings.metricsToken && createTokenReader([settings.metricsToken], 'authorization');
+  return createApp({
+    routes: createRoutes(settings.webhookPath, {
+      receive,
+      health: createHealth(),
+      ready: createReady(parts.readiness),
+      metrics: createMetricsRoute({ ...metrics.registries, readToken }),
+    }),
+    logger,
+    trustProxy: settings.http.trustProxy,
+    isStopping: parts.isStopping,
+    onBegin: (exchange, request) => watch.begin(exchange, request.socket),
+    onEnd: watch.end,
+  });
+}
+
+/** Counted and audited once, whichever way the request ended. */
+function end({ trail, metrics }: HttpParts, exchange: Exchange): void {
+  if (exchange.route.action === 'webhook.receive') {
+    metrics.requests.requests.inc({ outcome: exchange.status === 200 ? exchange.reason : exchange.code });
+    metrics.requests.duration.observe(exchange.durationMs / 1_000);
+  }
+  if (exchange.audited) metrics.events.auditEntries.inc({ result: exchange.status < 400 ? 'success' : 'failure' });
+  else trail.record(exchange.audit());
+}

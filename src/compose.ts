@@ -1,0 +1,138 @@
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import { draft } from './audit/make-draft.ts';
+import { composeHttp } from './compose-http.ts';
+import { composeMetrics, type Metrics } from './compose-metrics.ts';
+import type { Settings } from './config/settings.ts';
+import { fingerprintSecrets } from './fingerprint-secrets.ts';
+import { BufferBudget } from './http/buffer-budget.ts';
+import { Readiness } from './http/readiness.ts';
+import { Inbox } from './inbox/accept.ts';
+import { AuditTrail } from './inbox/audit-trail.ts';
+import { GroupCommit } from './inbox/group-commit.ts';
+import { Retention } from './inbox/retention.ts';
+import type { HandlerRoute, Store } from './inbox/store.ts';
+import { watchDisk } from './inbox/watch-disk.ts';
+import { createSecretMetrics } from './metrics/secret-metrics.ts';
+import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
+
+/** Requests waiting for a commit at the most; at ten thousand a second that is the work of half a second. */
+const MAX_QUEUED = 5_000;
+const MAX_BATCH = 500;
+
+/** Everything wired, nothing started. */
+export interface Receiver {
+  readonly server: Server;
+  readonly store: Store;
+  readonly commits: GroupCommit;
+  readonly trail: AuditTrail;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  readonly retention: Retention;
+  readonly handlers: readonly HandlerRoute[];
+  /** From now on answers end their connections and /readyz says no. */
+  stopAccepting(): void;
+  /** Ends the periodic looks. */
+  stopWatching(): void;
+}
+
+export async function compose(settings: Settings, logger: Logger): Promise<Receiver> {
+  const store = await SqliteStore.open({
+    file: settings.store.file,
+    writer: uuidv7(),
+    auditKey: settings.audit.key.reveal(),
+    serve: true,
+  });
+  const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
+  const metrics = composeMetrics(store, () => budget.used, logger);
+  const { trail, commits } = composeCommits(settings, store, metrics, logger);
+  const handlers: HandlerRoute[] = [];
+  const inbox = new Inbox({ commits, handlers, retentionMs: settings.retentionMs });
+  const readiness = new Readiness(store);
+  const retention = composeRetention(settings, store, logger);
+  let stopping = false;
+  const server = composeHttp({
+    settings,
+    logger,
+    metrics,
+    inbox,
+    trail,
+    budget,
+    readiness,
+    isStopping: () => stopping,
+  });
+  const disk = watchDisk(settings.dataDir, settings.minFreeDiskBytes, (isLow, freeBytes) => {
+    trail.setCountOnly(isLow);
+    logger.warn(
+      { freeBytes },
+      isLow ? 'little disk space is left: only authentic requests are written' : 'disk space is back',
+    );
+  });
+  createSecretMetrics(metrics.registries, await firstSeen(settings, store));
+  return {
+    server,
+    store,
+    commits,
+    trail,
+    metrics,
+    readiness,
+    retention,
+    handlers,
+    stopAccepting: () => {
+      stopping = true;
+      readiness.stop();
+    },
+    stopWatching: () => {
+      disk.stop();
+      retention.stop();
+    },
+  };
+}
+
+/** The trail hands its entries to the commits, and the commits tell it how they went. */
+function composeCommits(settings: Settings, store: Store, metrics: Metrics, logger: Logger) {
+  const trail: AuditTrail = new AuditTrail({
+    anonymousPerMinute: settings.audit.anonymousPerMinute,
+    nudge: () => commits.nudge(),
+    onEntry: (result) => metrics.events.auditEntries.inc({ result }),
+  });
+  const commits: GroupCommit = new GroupCommit({
+    store,
+    maxQueued: MAX_QUEUED,
+    maxBatch: MAX_BATCH,
+    takeAudits: () => trail.take(),
+    lostAudits: (drafts) => trail.lost(drafts),
+    onCommit: ({ seconds, size }) => {
+      metrics.events.commitDuration.observe(seconds);
+      metrics.events.commitBatchSize.observe(size);
+      trail.storeIsBack();
+    },
+    onFailure: (error) => {
+      metrics.events.commitFailures.inc();
+      logger.error({ err: error }, 'a commit failed: its senders were answered 503');
+    },
+  });
+  return { trail, commits };
+}
+
+function composeRetention(settings: Settings, store: Store, logger: Logger): Retention {
+  return new Retention({
+    store,
+    eventsMs: settings.retentionMs,
+    auditMs: settings.audit.retentionMs,
+    onPruned: (sum) => logger.info(sum, 'pruned what has outlived its time'),
+    onFailure: (error) => logger.warn({ err: error }, 'pruning failed; it is tried again'),
+  });
+}
+
+/** By the names of the settings. */
+async function firstSeen(settings: Settings, store: Store): Promise<Map<string, number>> {
+  const fingerprints = fingerprintSecrets(settings);
+  const seen = await store.firstSeen([...fingerprints.values()], Date.now());
+  return new Map([...fingerprints].map(([name, fingerprint]) => [name, seen.get(fingerprint) ?? Date.now()]));
+}
+
+export function serviceDraft(action: string, metadata: Parameters<typeof draft>[0]['metadata'] = {}) {
+  return draft({ action, userId: 'service', resource: 'service', result: 'success', metadata, at: Date.now() });
+}

@@ -1,0 +1,61 @@
+import type { Request, Response } from 'express';
+import { Problem } from '../errors/problem.ts';
+import type { Exchange } from './exchange.ts';
+
+/** RFC 9457. `instance` names the request and is the one member in which two like refusals differ. */
+export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
+  return {
+    type: `urn:instantly-webhook-receiver:problem:${problem.code}`,
+    title: problem.title,
+    status: problem.status,
+    detail: problem.message,
+    instance: `urn:instantly-webhook-receiver:request:${requestId}`,
+    code: problem.code,
+  };
+}
+
+/** What nobody foresaw becomes a 500 that says nothing of itself; the log has the rest. */
+export function toProblem(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem('internal-error', { cause: error });
+}
+
+export function answerProblem(
+  request: Request,
+  response: Response,
+  exchange: Exchange,
+  problem: Problem,
+  extra = {},
+): void {
+  exchange.fail(problem);
+  if (problem.code === 'client-closed' || response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
+  if (problem.code === 'request-timeout' || problem.code === 'malformed-request')
+    response.setHeader('Connection', 'close');
+  if (!request.complete) discardRest(request, response);
+  response
+    .status(problem.status)
+    .type('application/problem+json')
+    .send(JSON.stringify({ ...problemBody(problem, exchange.id), ...extra }));
+}
+
+/** Bytes of a refused body that are still read, so that its sender comes to read the answer, before the line is cut. */
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+const MAX_DISCARDING_MS = 2_000;
+
+function discardRest(request: Request, response: Response): void {
+  let discarded = 0;
+  const cut = (): void => {
+    request.socket.destroy();
+  };
+  const timer = setTimeout(cut, MAX_DISCARDING_MS).unref();
+  request.on('data', (chunk: Buffer) => {
+    discarded += chunk.byteLength;
+    if (discarded > MAX_DISCARDED_BYTES && response.writableFinished) cut();
+  });
+  request.once('close', () => clearTimeout(timer));
+  // The body reader listened for errors until now; what goes wrong from here on concerns nobody.
+  request.on('error', () => clearTimeout(timer));
+}

@@ -1,0 +1,122 @@
+import type { IncomingMessage } from 'node:http';
+import { v7 as uuidv7 } from 'uuid';
+import type { AuditDraft, AuditMetadata, AuditValue } from '../audit/entry.ts';
+import type { Problem, ProblemCode } from '../errors/problem.ts';
+import { monotonicMilliseconds } from '../inbox/clock.ts';
+import type { PendingAudit } from '../inbox/store.ts';
+import { requestId } from './request-id.ts';
+
+/** What a request came for: its audit action and its route, never its raw path. */
+export interface Route {
+  readonly action: string;
+  readonly resource: string;
+}
+
+export const NO_ROUTE: Route = { action: 'request.refuse', resource: 'other' };
+
+/** One request, from its first byte to the end of its answer: what is known of it, written once at the end. */
+export class Exchange {
+  readonly id: string;
+  readonly startedAt = monotonicMilliseconds();
+  readonly method: string;
+  readonly ip: string;
+  route: Route = NO_ROUTE;
+  userId = 'anonymous';
+  /** 0 until it is known. */
+  status = 0;
+  reason = '';
+  /** The code of the problem it ended with. */
+  code: ProblemCode | '' = '';
+  /** Whether the entry of this request was committed with its event. */
+  audited = false;
+  /** Whether a commit with the entry of this request is under way. */
+  committing = false;
+  /** The connection ended under that commit: how the request ended is known only after it. */
+  deferred = false;
+  /** Bytes taken from the memory for bodies. */
+  bufferedBytes = 0;
+  readonly #arrivedAt = new Date().toISOString();
+  readonly #facts: Record<string, AuditValue> = {};
+  readonly #interrupt = new AbortController();
+
+  constructor(request: Pick<IncomingMessage, 'method' | 'headers'>, ip: string | undefined) {
+    this.id = requestId(request.headers['x-request-id']);
+    this.method = request.method ?? '';
+    this.ip = ip ?? '';
+  }
+
+  /** Aborted with the Problem that ends the request before its body is whole. */
+  get interrupted(): AbortSignal {
+    return this.#interrupt.signal;
+  }
+
+  interrupt(problem: Problem): void {
+    this.#interrupt.abort(problem);
+  }
+
+  /** Adds to what the log line and the entry say. Never a secret, a body, an address of a lead or a custom label. */
+  note(facts: Record<string, AuditValue>): void {
+    Object.assign(this.#facts, facts);
+  }
+
+  end(status: number, reason: string): void {
+    this.status = status;
+    this.reason = reason;
+  }
+
+  fail(problem: Problem): void {
+    this.end(problem.status, problem.reason);
+    this.code = problem.code;
+  }
+
+  get durationMs(): number {
+    return Math.round((monotonicMilliseconds() - this.startedAt) * 1_000) / 1_000;
+  }
+
+  /** For the commit, which adds `reason`, `durationMs` and the event's id. */
+  pendingAudit(status: number): PendingAudit {
+    const metadata: AuditMetadata = { requestId: this.id, ip: this.ip, method: this.method, status, ...this.#facts };
+    return { draft: this.#draft(status < 400 ? 'success' : 'failure', metadata), startedAt: this.startedAt };
+  }
+
+  /** The entry of a request that committed nothing. */
+  audit(): AuditDraft {
+    return this.#draft(this.status < 400 ? 'success' : 'failure', this.#metadata());
+  }
+
+  /** The one log line of this request. */
+  logLine(): Record<string, AuditValue> {
+    const { action, resource } = this.route;
+    return { action, resource, userId: this.userId, ...this.#metadata() };
+  }
+
+  #metadata(): Record<string, AuditValue> {
+    return {
+      requestId: this.id,
+      ip: this.ip,
+      method: METHODS.has(this.method) ? this.method : 'other',
+      status: this.status,
+      reason: this.reason,
+      durationMs: this.durationMs,
+      ...this.#facts,
+    };
+  }
+
+  #draft(result: AuditDraft['result'], metadata: AuditMetadata): AuditDraft {
+    const { action, resource } = this.route;
+    return { id: uuidv7(), timestamp: this.#arrivedAt, action, userId: this.userId, resource, result, metadata };
+  }
+}
+
+/** Node lets through a few dozen method names; the entry needs no more than these. */
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'TRACE',
+  'CONNECT',
+]);

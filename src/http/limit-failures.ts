@@ -1,0 +1,91 @@
+import type { Request, Response } from 'express';
+import { type ClientRateLimitInfo, rateLimit, type Store } from 'express-rate-limit';
+import type { Reason } from '../authenticate/index.ts';
+import { Problem } from '../errors/problem.ts';
+
+const WINDOW_MS = 60_000;
+/** Addresses remembered at once; the one seen first is forgotten for a new one. */
+const MAX_ADDRESSES = 20_000;
+
+export interface FailureLimit {
+  /** Counts a failed authentication against its address: 401, or 429 once it has failed too often. Called for failing
+   * requests only, so that an address shared with an attacker never keeps an authentic sender out. */
+  refuse(request: Request, response: Response, reason: Reason): Promise<Problem>;
+}
+
+/** IPv6 is counted by its /56, the block one customer is commonly given; IPv4-mapped addresses as the IPv4 they are. */
+export function limitFailures(perMinute: number): FailureLimit {
+  const limiter = rateLimit({
+    windowMs: WINDOW_MS,
+    limit: perMinute,
+    ipv6Subnet: 56,
+    standardHeaders: false,
+    legacyHeaders: false,
+    store: new BoundedStore(),
+    // The header is ignored unless TRUST_PROXY says otherwise; a stranger's header must not print a warning.
+    validate: { xForwardedForHeader: false },
+    handler: (request, _response, next) => next(new TooManyFailures(secondsLeft(request))),
+  });
+  return {
+    refuse: (request, response, reason) =>
+      new Promise((resolve) => {
+        limiter(request, response, (passed?: unknown) => {
+          if (passed instanceof TooManyFailures) {
+            resolve(new Problem('too-many-failures', { reason, retryAfter: passed.seconds }));
+          } else resolve(new Problem('unauthenticated', { reason }));
+        });
+      }),
+  };
+}
+
+class TooManyFailures extends Error {
+  readonly seconds: number;
+
+  constructor(seconds: number) {
+    super('too many failed authentications');
+    this.seconds = seconds;
+  }
+}
+
+function secondsLeft(request: Request & { rateLimit?: { resetTime?: Date | undefined } }): number {
+  const resetTime = request.rateLimit?.resetTime?.getTime() ?? Date.now() + WINDOW_MS;
+  return Math.max(1, Math.ceil((resetTime - Date.now()) / 1_000));
+}
+
+interface Count {
+  hits: number;
+  readonly resetAt: number;
+}
+
+/** express-rate-limit's own store grows with the number of addresses; this one has an end. */
+class BoundedStore implements Store {
+  readonly localKeys = true;
+  readonly #counts = new Map<string, Count>();
+
+  increment(key: string): ClientRateLimitInfo {
+    const now = Date.now();
+    let count = this.#counts.get(key);
+    if (count === undefined || count.resetAt <= now) {
+      this.#counts.delete(key);
+      this.#makeRoom();
+      count = { hits: 0, resetAt: now + WINDOW_MS };
+      this.#counts.set(key, count);
+    }
+    count.hits += 1;
+    return { totalHits: count.hits, resetTime: new Date(count.resetAt) };
+  }
+
+  decrement(key: string): void {
+    const count = this.#counts.get(key);
+    if (count !== undefined && count.hits > 0) count.hits -= 1;
+  }
+
+  resetKey(key: string): void {
+    this.#counts.delete(key);
+  }
+
+  #makeRoom(): void {
+    const [oldest] = this.#counts.keys();
+    if (oldest !== undefined && this.#counts.size >= MAX_ADDRESSES) this.#counts.delete(oldest);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Request, Response } from 'express';
+import type { Registry } from 'prom-client';
+import { Problem } from '../errors/problem.ts';
+import type { Exchange } from './exchange.ts';
+import type { Readiness } from './readiness.ts';
+
+export function createHealth() {
+  return function health(_request: Request, response: Response, exchange: Exchange): void {
+    exchange.end(200, 'ok');
+    response.status(200).json({ status: 'ok' });
+  };
+}
+
+export function createReady(readiness: Readiness) {
+  return async function ready(_request: Request, response: Response, exchange: Exchange): Promise<void> {
+    const faults = await readiness.faults();
+    if (faults.length > 0) throw new NotReady(faults);
+    exchange.end(200, 'ok');
+    response.status(200).json({ status: 'ok' });
+  };
+}
+
+/** Carries the list into the answer. */
+export class NotReady extends Problem {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super('not-ready');
+    this.faults = faults;
+  }
+}
+
+export interface MetricsOptions {
+  readonly prometheus: Registry;
+  readonly openMetrics: { readonly contentType: string; metrics(): Promise<string> };
+  /** The position of the token that a request proves, or a word for why it proves none; `undefined`: no token is set. */
+  readonly readToken: ((rawHeaders: readonly string[]) => number | string) | undefined;
+}
+
+export function createMetricsRoute({ prometheus, openMetrics, readToken }: MetricsOptions) {
+  return async function metrics(request: Request, response: Response, exchange: Exchange): Promise<void> {
+    if (readToken !== undefined) {
+      const token = readToken(request.rawHeaders);
+      if (typeof token === 'string') throw new Problem('unauthenticated', { reason: token });
+      exchange.userId = 'metrics';
+    }
+    const registry = request.headers.accept?.includes('application/openmetrics-text') ? openMetrics : prometheus;
+    const text = await registry.metrics();
+    exchange.end(200, 'ok');
+    // Not send(): it would add a second charset to the type.
+    response
+      .status(200)
+      .setHeader('Content-Type', registry.contentType)
+      .end(request.method === 'HEAD' ? undefined : text);
+  };
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import { Problem } from '../errors/problem.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+
+const RETRY_AFTER_SECONDS = 2;
+
+export interface ReadBodyOptions {
+  readonly limitBytes: number;
+  readonly budget: BufferBudget;
+  /** Whether the sender is proven before its body is read. */
+  readonly proven: boolean;
+  /** Aborted with the Problem that ends the request: its time is over, its framing is broken, or the client is gone. */
+  readonly signal: AbortSignal;
+  /** Told of every byte taken from the budget; whoever ends the request gives them back. */
+  readonly onTaken: (bytes: number) => void;
+}
+
+/**
+ * The body, byte for byte as it came, in memory of its own.
+ * @throws Problem `body-too-large`, `overloaded`, or the reason of `signal`
+ */
+export function readBody(request: IncomingMessage, options: ReadBodyOptions): Promise<Uint8Array> {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > options.limitBytes) return Promise.reject(new Problem('body-too-large'));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const stop = (): void => {
+      request.off('data', onData).off('end', onEnd).off('error', onError);
+      options.signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (reason: unknown): void => {
+      stop();
+      chunks.length = 0;
+      reject(reason);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.byteLength;
+      if (size > options.limitBytes) fail(new Problem('body-too-large'));
+      else if (options.budget.take(chunk.byteLength, options.proven)) {
+        options.onTaken(chunk.byteLength);
+        chunks.push(chunk);
+      } else fail(new Problem('overloaded', { reason: 'body-memory-full', retryAfter: RETRY_AFTER_SECONDS }));
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(join(chunks, size));
+    };
+    const onError = (): void => fail(new Problem('client-closed'));
+    const onAbort = (): void => fail(options.signal.reason);
+    if (options.signal.aborted) return fail(options.signal.reason);
+    options.signal.addEventListener('abort', onAbort);
+    request.on('data', onData).on('end', onEnd).on('error', onError);
+  });
+}
+
+/** Into memory of its own: a chunk is a view of a larger block, which would travel whole to the thread that stores it. */
+function join(chunks: readonly Buffer[], size: number): Uint8Array {
+  const body = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}

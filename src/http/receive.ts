@@ -1,0 +1,119 @@
+import { hash } from 'node:crypto';
+import type { Request, Response } from 'express';
+import type { Authenticator, PassedInspection, Verification } from '../authenticate/index.ts';
+import { Problem } from '../errors/problem.ts';
+import { typeLabel } from '../events/names.ts';
+import { parseBody } from '../events/parse-body.ts';
+import { readEvent } from '../events/read-event.ts';
+import type { Inbox, ReadEvent } from '../inbox/accept.ts';
+import type { AcceptResult } from '../inbox/store.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+import type { Exchange } from './exchange.ts';
+import type { FailureLimit } from './limit-failures.ts';
+import { readBody } from './read-body.ts';
+
+export interface ReceiveOptions {
+  readonly authenticator: Authenticator;
+  readonly inbox: Pick<Inbox, 'accept' | 'quarantine'>;
+  readonly budget: BufferBudget;
+  readonly bodyLimitBytes: number;
+  readonly failures: FailureLimit;
+  readonly onSignatureMismatch: (exchange: Exchange) => void;
+  readonly onAccepted: (event: ReadEvent['facts']) => void;
+}
+
+type Authentic = Extract<Verification, { authentic: true }>;
+
+/** The way of a request, top to bottom. Each step hands its result to the next; whatever is thrown becomes the answer. */
+export function createReceive(options: ReceiveOptions) {
+  return async function receive(request: Request, response: Response, exchange: Exchange): Promise<void> {
+    refuseEncoding(request);
+    const inspection = await inspectHeaders(options, request, response);
+    const body = await readRawBody(options, request, response, exchange, inspection);
+    const { delivery } = await authenticate(options, request, response, exchange, inspection, body);
+    const parsed = parseBody(delivery.body);
+    if (!parsed.ok) {
+      await committing(exchange, options.inbox.quarantine(delivery, parsed.reason, exchange.pendingAudit(400)));
+      throw new Problem('unreadable-body', { reason: parsed.reason });
+    }
+    const event = { body: parsed, facts: readEvent(parsed.payload) };
+    exchange.note({ eventType: typeLabel(event.facts.type) });
+    const result = await committing(exchange, options.inbox.accept(delivery, event, exchange.pendingAudit(200)));
+    if (result.status === 'accepted') options.onAccepted(event.facts);
+    answer(response, exchange, result);
+  };
+}
+
+/** The commit carries the entry of this request: once it has succeeded there is none left to write. */
+async function committing<Result>(exchange: Exchange, commit: Promise<Result>): Promise<Result> {
+  exchange.committing = true;
+  try {
+    const result = await commit;
+    exchange.audited = true;
+    return result;
+  } finally {
+    exchange.committing = false;
+  }
+}
+
+/** The signature is over the bytes that travelled, so nothing here decompresses. */
+function refuseEncoding(request: Request): void {
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase();
+  if (encoding !== undefined && encoding !== '' && encoding !== 'identity') throw new Problem('unsupported-encoding');
+}
+
+async function inspectHeaders(
+  options: ReceiveOptions,
+  request: Request,
+  response: Response,
+): Promise<PassedInspection> {
+  const inspection = options.authenticator.inspectHeaders(request.rawHeaders);
+  if (inspection.verdict === 'refused') throw await options.failures.refuse(request, response, inspection.reason);
+  return inspection;
+}
+
+async function readRawBody(
+  options: ReceiveOptions,
+  request: Request,
+  response: Response,
+  exchange: Exchange,
+  inspection: PassedInspection,
+): Promise<Uint8Array> {
+  const { bodyLimitBytes: limitBytes, budget } = options;
+  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
+  const body = await readBody(request, {
+    limitBytes,
+    budget,
+    proven: inspection.tokenProven,
+    signal: exchange.interrupted,
+    onTaken: (bytes) => {
+      exchange.bufferedBytes += bytes;
+    },
+  });
+  exchange.note({ bytes: body.byteLength, bodySha256: hash('sha256', body, 'hex') });
+  return body;
+}
+
+async function authenticate(
+  options: ReceiveOptions,
+  request: Request,
+  response: Response,
+  exchange: Exchange,
+  inspection: PassedInspection,
+  body: Uint8Array,
+): Promise<Authentic> {
+  const verified = options.authenticator.verify(inspection, body, request.headers['content-type'] ?? null);
+  if (!verified.authentic) throw await options.failures.refuse(request, response, verified.reason);
+  exchange.userId = verified.delivery.principal;
+  if (verified.signatureMismatch) {
+    exchange.note({ signatureMismatch: true });
+    options.onSignatureMismatch(exchange);
+  }
+  return verified;
+}
+
+function answer(response: Response, exchange: Exchange, result: AcceptResult): void {
+  exchange.end(200, result.status);
+  exchange.note({ eventId: result.id });
+  response.status(200).json({ status: result.status, id: result.id });
+}

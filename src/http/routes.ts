@@ -1,0 +1,18 @@
+import type { AppRoute, RouteHandler } from './app.ts';
+
+export interface RouteHandlers {
+  readonly receive: RouteHandler;
+  readonly health: RouteHandler;
+  readonly ready: RouteHandler;
+  readonly metrics: RouteHandler;
+}
+
+/** Everything that is served, the busiest path first. */
+export function createRoutes(webhookPath: string, handlers: RouteHandlers): AppRoute[] {
+  return [
+    { path: webhookPath, method: 'POST', action: 'webhook.receive', resource: webhookPath, handle: handlers.receive },
+    { path: '/healthz', method: 'GET', action: 'health.check', resource: '/healthz', handle: handlers.health },
+    { path: '/readyz', method: 'GET', action: 'health.check', resource: '/readyz', handle: handlers.ready },
+    { path: '/metrics', method: 'GET', action: 'metrics.scrape', resource: '/metrics', handle: handlers.metrics },
+  ];
+}

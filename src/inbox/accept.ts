@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { type AuthenticDelivery, isAuthentic } from '../authenticate/index.ts';
+import { dedupKey, dedupUntil } from '../events/dedup-key.ts';
+import type { ReadableBody, UnreadableBody } from '../events/parse-body.ts';
+import type { EventFacts } from '../events/read-event.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { AcceptResult, DeliveryRoute, HandlerRoute, PendingAudit } from './store.ts';
+
+export interface InboxOptions {
+  readonly commits: Pick<GroupCommit, 'accept' | 'quarantine'>;
+  /** The handlers that new events go to. */
+  readonly handlers: readonly HandlerRoute[];
+  readonly retentionMs: number;
+}
+
+/** A body as `parseBody` read it, and what `readEvent` found in it. */
+export interface ReadEvent {
+  readonly body: ReadableBody;
+  readonly facts: EventFacts;
+}
+
+/** The one way in: it takes nothing but what authentication has proven. */
+export class Inbox {
+  readonly #options: InboxOptions;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves once the event, its deliveries and its audit entry are durable, or it is known as a duplicate.
+   * @throws Problem `overloaded` or `store-unavailable`: nothing is promised, the sender may try again. */
+  accept(
+    delivery: AuthenticDelivery,
+    event: ReadEvent,
+    audit: PendingAudit,
+    quarantineId?: string,
+  ): Promise<AcceptResult> {
+    refuseUnproven(delivery);
+    const receivedAt = Date.now();
+    const { facts, body } = event;
+    return this.#options.commits.accept({
+      event: {
+        id: uuidv7(),
+        receivedAt,
+        ...facts,
+        principal: delivery.principal,
+        source: delivery.source,
+        dedupKey: dedupKey(body),
+        dedupUntil: dedupUntil(facts, receivedAt, this.#options.retentionMs),
+        body: delivery.body,
+      },
+      routes: routesFor(this.#options.handlers, facts.type),
+      audit,
+      ...(quarantineId === undefined ? {} : { quarantineId }),
+    });
+  }
+
+  /** Keeps the bytes of a proven sender that cannot be read as an event. Resolves and throws as `accept` does. */
+  quarantine(delivery: AuthenticDelivery, reason: UnreadableBody['reason'], audit: PendingAudit): Promise<string> {
+    refuseUnproven(delivery);
+    return this.#options.commits.quarantine({
+      id: uuidv7(),
+      receivedAt: Date.now(),
+      reason,
+      principal: delivery.principal,
+      contentType: delivery.contentType,
+      bodySha256: createHash('sha256').update(delivery.body).digest('hex'),
+      body: delivery.body,
+      audit,
+    });
+  }
+}
+
+/** Types keep look-alikes out; this keeps them out where a cast has silenced the types. */
+function refuseUnproven(delivery: AuthenticDelivery): void {
+  if (!isAuthentic(delivery)) throw new TypeError('only an authentic delivery may enter the inbox');
+}
+
+export function routesFor(handlers: readonly HandlerRoute[], type: string): DeliveryRoute[] {
+  return handlers
+    .filter(({ events }) => events.includes('*') || events.includes(type))
+    .map(({ handler, ordered }) => ({ handler, ordered }));
+}

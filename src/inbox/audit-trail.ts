@@ -1,0 +1,88 @@
+import { AnonymousBudget } from '../audit/budget.ts';
+import type { AuditDraft } from '../audit/entry.ts';
+import { AuditGap } from '../audit/gap.ts';
+
+/** Entries that wait for a commit at the most; beyond it they are counted. Far more than one commit interval brings. */
+const MAX_WAITING = 2_000;
+
+export interface AuditTrailOptions {
+  readonly anonymousPerMinute: number;
+  /** Asks for a commit soon. */
+  readonly nudge: () => void;
+  /** Once for each entry, written singly or counted. */
+  readonly onEntry: (result: AuditDraft['result']) => void;
+  readonly now?: () => number;
+}
+
+/**
+ * Entries that nobody waits for. Those of strangers share a budget and are counted beyond it; what could not be written
+ * while the store was away is counted into one `audit.gap`. Nothing goes unaudited and nothing grows without end.
+ */
+export class AuditTrail {
+  readonly #options: AuditTrailOptions;
+  readonly #now: () => number;
+  readonly #budget: AnonymousBudget;
+  readonly #gap = new AuditGap();
+  #waiting: AuditDraft[] = [];
+  #storeAway = false;
+  /** Without requests nobody would find out that the store is back: now and then the gap itself is tried. */
+  #probe = false;
+
+  constructor(options: AuditTrailOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#budget = new AnonymousBudget({ perMinute: options.anonymousPerMinute, now: this.#now });
+  }
+
+  record(draft: AuditDraft): void {
+    this.#options.onEntry(draft.result);
+    if (this.#budget.offer(draft) === 'write') this.#wait(draft);
+  }
+
+  /** For the group commit. While the store is away only the entries that wait are tried, and the gap stays open. */
+  take(): AuditDraft[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    const gap = this.#storeAway && !this.#probe ? undefined : this.#gap.takeGap(this.#now());
+    this.#probe = false;
+    if (gap !== undefined) taken.push(gap);
+    return taken;
+  }
+
+  /** The commit that had these has failed. */
+  lost(drafts: readonly AuditDraft[]): void {
+    this.#storeAway = true;
+    for (const draft of drafts) this.#gap.countGap(draft);
+  }
+
+  /** A commit has succeeded: what was lost can be written down now. */
+  storeIsBack(): void {
+    if (!this.#storeAway) return;
+    this.#storeAway = false;
+    this.#options.nudge();
+  }
+
+  /** To be called every few seconds: hands out the counts of the minute that is over. */
+  tick(): void {
+    for (const draft of this.#budget.flush(this.#now())) this.#wait(draft);
+    if (!this.#storeAway) return;
+    this.#probe = true;
+    this.#options.nudge();
+  }
+
+  /** All that is counted so far, to be written with the last commit. */
+  drain(): void {
+    for (const draft of this.#budget.drain(this.#now())) this.#wait(draft);
+  }
+
+  /** While on, strangers' entries are only counted: the disk is nearly full. */
+  setCountOnly(on: boolean): void {
+    this.#budget.setCountOnly(on);
+  }
+
+  #wait(draft: AuditDraft): void {
+    if (this.#waiting.length >= MAX_WAITING) this.#gap.countGap(draft);
+    else this.#waiting.push(draft);
+    this.#options.nudge();
+  }
+}

@@ -1,0 +1,162 @@
+import type { AuditDraft } from '../audit/entry.ts';
+import { Problem, StoreUnavailable } from '../errors/problem.ts';
+import type { Accept, AcceptResult, Batch, CommitResult, DeliveryOutcome, Quarantine, Store } from './store.ts';
+
+/** Seconds after which a sender that was refused may try again. */
+const RETRY_AFTER_SECONDS = 2;
+
+export interface GroupCommitOptions {
+  readonly store: Pick<Store, 'commit'>;
+  /** Requests and outcomes waiting for a commit at the most. */
+  readonly maxQueued: number;
+  /** Requests and outcomes in one transaction at the most. */
+  readonly maxBatch: number;
+  /** Audit entries that nobody waits for, to be written with the next commit. */
+  readonly takeAudits: () => AuditDraft[];
+  /** Those of a commit that failed. */
+  readonly lostAudits: (drafts: readonly AuditDraft[]) => void;
+  readonly onCommit?: (commit: {
+    readonly seconds: number;
+    readonly size: number;
+    readonly result: CommitResult;
+  }) => void;
+  readonly onFailure?: (error: unknown) => void;
+}
+
+type Part =
+  | { readonly kind: 'accepts'; readonly value: Accept; readonly resolve: (result: AcceptResult) => void }
+  | { readonly kind: 'quarantines'; readonly value: Quarantine; readonly resolve: (id: string) => void }
+  | { readonly kind: 'outcomes'; readonly value: DeliveryOutcome; readonly resolve: () => void };
+
+type Waiting = Part & { readonly reject: (error: Error) => void };
+
+/**
+ * What arrives while a transaction is under way shares the next one: one fsync serves all of them, and the busier the
+ * service, the more share it. One transaction at a time; a failed one fails only those that were in it.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #queue: Waiting[] = [];
+  #scheduled = false;
+  #committing: Promise<void> | undefined;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Resolves once the event, its deliveries and its audit entry are durable.
+   * @throws Problem `overloaded` at once where the queue is full; `store-unavailable` where the commit failed. */
+  accept(value: Accept): Promise<AcceptResult> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'accepts', value, resolve, reject }));
+  }
+
+  /** Resolves with the id under which the bytes are kept, once they are durable. Throws as `accept` does. */
+  quarantine(value: Quarantine): Promise<string> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'quarantines', value, resolve, reject }));
+  }
+
+  /** Resolves once the outcome is durable. Throws as `accept` does, save that a full queue does not refuse it: their
+   * number is bounded by the deliveries that run, and refusing them would keep those running. */
+  outcome(value: DeliveryOutcome): Promise<void> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'outcomes', value, resolve, reject }));
+  }
+
+  /** Asks for a commit though nobody waits: audit entries stand ready. */
+  nudge(): void {
+    this.#schedule();
+  }
+
+  /** Resolves when all that was queued before has been tried. */
+  async settle(): Promise<void> {
+    this.#schedule();
+    do {
+      await new Promise((resolve) => setImmediate(resolve));
+      await this.#committing;
+    } while (this.#queue.length > 0 || this.#committing !== undefined);
+  }
+
+  #enqueue(waiting: Waiting): void {
+    if (waiting.kind !== 'outcomes' && this.#queue.length >= this.#options.maxQueued) {
+      waiting.reject(new Problem('overloaded', { reason: 'commit-queue-full', retryAfter: RETRY_AFTER_SECONDS }));
+      return;
+    }
+    this.#queue.push(waiting);
+    this.#schedule();
+  }
+
+  /** At the end of this turn of the event loop, so that all requests it has read share the commit. */
+  #schedule(): void {
+    if (this.#scheduled || this.#committing !== undefined) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#committing = this.#commitQueued().finally(() => {
+        this.#committing = undefined;
+      });
+    });
+  }
+
+  async #commitQueued(): Promise<void> {
+    for (;;) {
+      const parts = this.#queue.splice(0, this.#options.maxBatch);
+      const audits = this.#options.takeAudits();
+      if (parts.length === 0 && audits.length === 0) return;
+      await this.#commit(parts, audits);
+    }
+  }
+
+  async #commit(parts: readonly Waiting[], audits: AuditDraft[]): Promise<void> {
+    const started = performance.now();
+    let result: CommitResult;
+    try {
+      result = await this.#options.store.commit(toBatch(parts, audits));
+    } catch (error) {
+      this.#options.lostAudits(audits);
+      for (const { reject } of parts) reject(toProblem(error));
+      this.#options.onFailure?.(error);
+      return;
+    }
+    answer(parts, result);
+    this.#options.onCommit?.({ seconds: (performance.now() - started) / 1_000, size: parts.length, result });
+  }
+}
+
+function toBatch(parts: readonly Waiting[], audits: AuditDraft[]): Batch {
+  const accepts: Accept[] = [];
+  const quarantines: Quarantine[] = [];
+  const outcomes: DeliveryOutcome[] = [];
+  for (const part of parts) {
+    if (part.kind === 'accepts') accepts.push(part.value);
+    else if (part.kind === 'quarantines') quarantines.push(part.value);
+    else outcomes.push(part.value);
+  }
+  return { accepts, quarantines, outcomes, audits };
+}
+
+/** Results stand in the order of their kind, as `toBatch` laid them. */
+function answer(parts: readonly Waiting[], result: CommitResult): void {
+  const accepted = result.accepted.values();
+  const quarantined = result.quarantined.values();
+  for (const part of parts) {
+    if (part.kind === 'accepts') settle(part, accepted.next().value);
+    else if (part.kind === 'quarantines') settle(part, quarantined.next().value);
+    else part.resolve();
+  }
+}
+
+function settle<Value>(
+  part: { readonly resolve: (value: Value) => void; readonly reject: (error: Error) => void },
+  value: Value | undefined,
+): void {
+  if (value === undefined)
+    part.reject(toProblem(new StoreUnavailable('the store answered for fewer than it was given')));
+  else part.resolve(value);
+}
+
+function toProblem(cause: unknown): Problem {
+  return new Problem('store-unavailable', { retryAfter: RETRY_AFTER_SECONDS, cause });
+}

@@ -1,0 +1,30 @@
+import { statfs } from 'node:fs/promises';
+
+const LOOK_MS = 5_000;
+
+export interface DiskWatch {
+  stop(): void;
+}
+
+/**
+ * Tells when the free space of the folder falls below the floor and when it is back above it. A folder that cannot be
+ * looked at counts as having space: the commits themselves tell better.
+ */
+export function watchDisk(
+  folder: string,
+  minFreeBytes: number,
+  onChange: (isLow: boolean, freeBytes: number) => void,
+): DiskWatch {
+  let wasLow = false;
+  const look = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(folder);
+    const free = bavail * bsize;
+    const isLow = free < minFreeBytes;
+    if (isLow !== wasLow) onChange(isLow, free);
+    wasLow = isLow;
+  };
+  const quietly = (): void => void look().catch(() => undefined);
+  quietly();
+  const timer = setInterval(quietly, LOOK_MS).unref();
+  return { stop: () => clearInterval(timer) };
+}

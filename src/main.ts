@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { HEADS_MESSAGE } from './audit/parse-anchor.ts';
+import { compose, type Receiver, serviceDraft } from './compose.ts';
+import type { Settings } from './config/settings.ts';
+import type { LogOutput } from './create-logger.ts';
+import { SettingsError } from './errors/problem.ts';
+import { startNotice } from './print-notice.ts';
+
+const TICK_MS = 5_000;
+const HEADS_MS = 60_000;
+/** Milliseconds that requests and handlers have to finish, and those in which the whole process has ended. */
+const FINISH_MS = 8_000;
+const STOP_LIMIT_MS = 9_500;
+
+/** Serves until a signal or `stop` ends it. Resolves with the exit code. */
+export async function serve(settings: Settings, output: LogOutput, stop: AbortSignal): Promise<number> {
+  const { logger } = output;
+  for (const warning of settings.warnings) logger.warn(warning);
+  const receiver = await compose(settings, logger);
+  const port = await listen(receiver, settings);
+  receiver.trail.record(serviceDraft('service.start', { version: process.version }));
+  const timers = startTimers(receiver, logger);
+  logger.info(
+    { port, data: settings.store.file, handlers: receiver.handlers.map(({ handler }) => handler) },
+    'receiving',
+  );
+  if (!settings.production)
+    process.stderr.write(
+      startNotice(
+        settings,
+        port,
+        receiver.handlers.map(({ handler }) => handler),
+      ),
+    );
+  await aborted(stop);
+  logger.info({ reason: String(stop.reason) }, 'stopping');
+  const limit = setTimeout(() => {
+    logger.error('the time to stop is over; what was answered 200 is on the disk');
+    output.flush();
+    process.exit(0);
+  }, STOP_LIMIT_MS);
+  await drain(receiver, logger, String(stop.reason));
+  for (const timer of timers) clearInterval(timer);
+  clearTimeout(limit);
+  return 0;
+}
+
+async function listen({ server }: Receiver, { host, port }: Settings): Promise<number> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new SettingsError([`PORT: cannot listen on ${host} port ${port} (${code}); set HOST or PORT to a free one`]);
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+function startTimers(receiver: Receiver, logger: Logger): NodeJS.Timeout[] {
+  receiver.retention.start();
+  const heads = (): void => void logHeads(receiver, logger);
+  heads();
+  return [setInterval(() => receiver.trail.tick(), TICK_MS), setInterval(heads, HEADS_MS)];
+}
+
+/** At any LOG_LEVEL: kept elsewhere, these lines are what the end of the log is held against. */
+async function logHeads({ store }: Receiver, logger: Logger): Promise<void> {
+  try {
+    const heads = await store.auditHeads();
+    if (heads.length > 0) logger.child({}, { level: 'info' }).info({ heads }, HEADS_MESSAGE);
+  } catch (error) {
+    logger.warn({ err: error }, 'the audit heads could not be read');
+  }
+}
+
+async function drain(receiver: Receiver, logger: Logger, reason: string): Promise<void> {
+  const { server, store, commits, trail } = receiver;
+  receiver.stopAccepting();
+  receiver.stopWatching();
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), FINISH_MS);
+  await closed;
+  clearTimeout(cut);
+  trail.record(serviceDraft('service.stop', { reason }));
+  trail.drain();
+  await commits.settle();
+  await logHeads(receiver, logger);
+  await store.close();
+  logger.info('stopped');
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}

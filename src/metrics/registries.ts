@@ -1,0 +1,25 @@
+import { collectDefaultMetrics, type OpenMetricsContentType, Registry } from 'prom-client';
+
+/** The same metrics in the two formats a scraper may ask for: prom-client ties the format to the registry. */
+export interface Registries {
+  readonly prometheus: Registry;
+  readonly openMetrics: Registry<OpenMetricsContentType>;
+}
+
+export function createRegistries(): Registries {
+  const prometheus = new Registry();
+  const openMetrics = new Registry<OpenMetricsContentType>();
+  openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  collectDefaultMetrics({ register: prometheus });
+  for (const metric of prometheus.getMetricsAsArray()) {
+    // The types speak of stored metrics here; at run time these are the metrics themselves, as registerMetric wants.
+    openMetrics.registerMetric(metric as unknown as Parameters<typeof openMetrics.registerMetric>[0]);
+  }
+  return { prometheus, openMetrics };
+}
+
+/** For the `registers` option of a metric. */
+export function both({ prometheus, openMetrics }: Registries): Registry[] {
+  // The types tie a metric to one format; at run time it is the same in both.
+  return [prometheus, openMetrics as unknown as Registry];
+}

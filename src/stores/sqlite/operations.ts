@@ -1,0 +1,103 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type {
+  AuditPosition,
+  Batch,
+  ClaimRequest,
+  DeadFilter,
+  EventFilter,
+  HandlerRoute,
+  PruneRequest,
+  ReplayRequest,
+} from '../../inbox/store.ts';
+import type { AuditLane } from './audit-lane.ts';
+import { claimDeliveries, recoverLeases } from './claim-deliveries.ts';
+import { commitBatch } from './commit-batch.ts';
+import type { Connection } from './connection.ts';
+import { prune } from './prune.ts';
+import { readHeads, tailAudit } from './read-audit.ts';
+import { findEvent, listDead, listEvents, readCounts } from './read-events.ts';
+import { findQuarantined, listQuarantine } from './read-quarantine.ts';
+import { registeredHandlers, registerHandlers, replayDeliveries } from './replay-deliveries.ts';
+import { Snapshots } from './snapshots.ts';
+
+/** What the thread that owns the file can be asked for, by name: the Store contract, synchronous. */
+export function createOperations(file: string, owner: string, connection: Connection, lane: AuditLane) {
+  const snapshots = new Snapshots(file);
+  return {
+    commit: (batch: Batch) => commitBatch(connection, lane, batch),
+    claim: (request: ClaimRequest) => claimDeliveries(connection, owner, request),
+    recoverLeases: (now: number, maxAttempts: number) => recoverLeases(connection, owner, now, maxAttempts),
+    registerHandlers: (handlers: readonly HandlerRoute[]) => registerHandlers(connection, handlers),
+    registeredHandlers: () => registeredHandlers(connection),
+    counts: () => readCounts(connection),
+    check: () => checkWritable(connection),
+    listEvents: (filter: EventFilter) => listEvents(connection, filter),
+    findEvent: (id: string) => findEvent(connection, id),
+    listDead: (filter: DeadFilter) => listDead(connection, filter),
+    replay: (request: ReplayRequest) => replayDeliveries(connection, lane, request),
+    listQuarantine: (filter: Parameters<typeof listQuarantine>[1]) => listQuarantine(connection, filter),
+    findQuarantined: (id: string) => findQuarantined(connection, id),
+    openSnapshot: () => snapshots.open(),
+    readSnapshot: (id: number, after: AuditPosition | undefined, limit: number) => snapshots.get(id).read(after, limit),
+    closeSnapshot: (id: number) => snapshots.close(id),
+    tailAudit: (limit: number, after?: number) => tailAudit(connection, limit, after),
+    auditHeads: () => readHeads(connection),
+    prune: (request: PruneRequest) => prune(connection, lane, request),
+    firstSeen: (fingerprints: readonly string[], now: number) => firstSeen(connection, fingerprints, now),
+    backup: (file: string) => backup(connection, file),
+  };
+}
+
+export type Operations = ReturnType<typeof createOperations>;
+
+/** Writes a page and commits it: a full disk, a read-only file or a lock held elsewhere shows here. */
+function checkWritable(connection: Connection): void {
+  connection.transaction(() => connection.run('UPDATE delivery_counts SET n = n WHERE state = ?', 'pending'));
+}
+
+function firstSeen(connection: Connection, fingerprints: readonly string[], now: number): Map<string, number> {
+  const seen = new Map<string, number>();
+  connection.transaction(() => {
+    for (const fingerprint of fingerprints) {
+      connection.run(
+        'INSERT INTO secrets_seen (fingerprint, first_seen_at) VALUES (?, ?) ON CONFLICT DO NOTHING',
+        fingerprint,
+        now,
+      );
+      const row = connection.get<{ at: number }>(
+        'SELECT first_seen_at AS at FROM secrets_seen WHERE fingerprint = ?',
+        fingerprint,
+      );
+      seen.set(fingerprint, row?.at ?? now);
+    }
+  });
+  return seen;
+}
+
+/**
+ * VACUUM INTO rather than SQLite's backup API: it copies one snapshot, while the API starts over whenever the service
+ * commits and may never end under load. The copy gets its name only once it is whole and on the disk.
+ */
+function backup(connection: Connection, file: string): { bytes: number } {
+  if (existsSync(file)) throw new Error(`${file} exists already`);
+  const partial = `${file}.partial-${process.pid}`;
+  try {
+    connection.db.prepare('VACUUM INTO ?').run(partial);
+    syncPath(partial);
+    renameSync(partial, file);
+    syncPath(dirname(file));
+  } finally {
+    rmSync(partial, { force: true });
+  }
+  return { bytes: statSync(file).size };
+}
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

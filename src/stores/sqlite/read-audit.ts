@@ -1,0 +1,140 @@
+import { parseMetadata } from '../../audit/chain.ts';
+import type { AuditEntry, ChainHead } from '../../audit/entry.ts';
+import type { AuditPosition, AuditTail } from '../../inbox/store.ts';
+import type { Connection } from './connection.ts';
+
+interface AuditRow {
+  readonly position: number;
+  readonly writer: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly timestamp: string;
+  readonly action: string;
+  readonly user_id: string;
+  readonly resource: string;
+  readonly result: 'success' | 'failure';
+  readonly metadata: string;
+  readonly prev_hash: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+const COLUMNS =
+  'a.position, a.seq, a.id, a.timestamp, a.action, a.user_id, a.resource, a.result, a.metadata, a.prev_hash, a.hash';
+
+/** Entries whose chain has no row are no work of ours: they come out under a name that fails verification. */
+const NAMED = `SELECT coalesce(c.writer, 'chain ' || a.chain) AS writer, ${COLUMNS}
+  FROM audit_entries a LEFT JOIN audit_chains c ON c.chain = a.chain`;
+
+export function tailAudit(connection: Connection, limit: number, after?: number): AuditTail {
+  const rows =
+    after === undefined
+      ? connection.all<AuditRow>(`${NAMED} ORDER BY a.position DESC LIMIT ?`, limit).reverse()
+      : connection.all<AuditRow>(`${NAMED} WHERE a.position > ? ORDER BY a.position LIMIT ?`, after, limit);
+  return { entries: rows.map(toEntry), position: rows.at(-1)?.position ?? after ?? 0 };
+}
+
+/** The newest prune entries first. */
+export function* newestPrunes(connection: Connection): Generator<AuditEntry> {
+  let before = Number.MAX_SAFE_INTEGER;
+  for (;;) {
+    const row = connection.get<AuditRow>(
+      `${NAMED} WHERE a.action = 'audit.prune' AND a.position < ? ORDER BY a.position DESC LIMIT 1`,
+      before,
+    );
+    if (row === undefined) return;
+    before = row.position;
+    yield toEntry(row);
+  }
+}
+
+export interface EntryPlace {
+  readonly chain: number;
+  readonly seq: number;
+}
+
+export function readEntry(connection: Connection, { chain, seq }: EntryPlace): AuditEntry | undefined {
+  const row = connection.get<AuditRow>(`${NAMED} WHERE a.chain = ? AND a.seq = ?`, chain, seq);
+  return row === undefined ? undefined : toEntry(row);
+}
+
+interface NamedChain {
+  readonly chain: number;
+  readonly writer: string;
+}
+
+/** The log as one transaction of a connection of its own sees it. */
+export class SnapshotReader {
+  readonly #connection: Connection;
+  readonly #chains: readonly NamedChain[];
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.db.exec('BEGIN');
+    this.#chains = listChains(connection);
+  }
+
+  read(after: AuditPosition | undefined, limit: number): AuditEntry[] {
+    const entries: AuditEntry[] = [];
+    for (const { chain, writer } of this.#chains) {
+      if (entries.length >= limit) break;
+      if (after !== undefined && writer < after.writer) continue;
+      const rows = this.#connection.all<AuditRow>(
+        `SELECT ? AS writer, ${COLUMNS} FROM audit_entries a WHERE a.chain = ? AND a.seq > ? ORDER BY a.seq LIMIT ?`,
+        writer,
+        chain,
+        writer === after?.writer ? after.seq : Number.MIN_SAFE_INTEGER,
+        limit - entries.length,
+      );
+      for (const row of rows) entries.push(toEntry(row));
+    }
+    return entries;
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+/** Those that entries name, whether or not they have a row. Steps from one chain to the next in the index. */
+function listChains(connection: Connection): NamedChain[] {
+  return connection
+    .all<{ chain: number; writer: string }>(
+      `WITH RECURSIVE step (chain) AS (
+        SELECT min(chain) FROM audit_entries
+        UNION ALL
+        SELECT (SELECT min(chain) FROM audit_entries WHERE chain > step.chain) FROM step WHERE step.chain IS NOT NULL
+      )
+      SELECT step.chain, coalesce(c.writer, 'chain ' || step.chain) AS writer
+        FROM step LEFT JOIN audit_chains c ON c.chain = step.chain WHERE step.chain IS NOT NULL`,
+    )
+    .sort((a, b) => (a.writer < b.writer ? -1 : 1));
+}
+
+/** Those that no later chain's first entry has named: all others hang on them. */
+export function readHeads(connection: Connection): ChainHead[] {
+  return connection
+    .all<{ writer: string; seq: number; hash: Uint8Array }>(
+      'SELECT writer, seq, hash FROM audit_chains WHERE seq > named_seq ORDER BY writer',
+    )
+    .map(({ writer, seq, hash }) => ({ writer, seq, hash: toHex(hash) }));
+}
+
+function toEntry(row: AuditRow): AuditEntry {
+  return {
+    id: row.id,
+    timestamp: row.timestamp,
+    action: row.action,
+    userId: row.user_id,
+    resource: row.resource,
+    result: row.result,
+    metadata: parseMetadata(row.metadata),
+    writer: row.writer,
+    seq: row.seq,
+    prevHash: toHex(row.prev_hash),
+    hash: toHex(row.hash),
+  };
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}

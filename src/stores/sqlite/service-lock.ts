@@ -1,0 +1,38 @@
+import { DatabaseSync } from 'node:sqlite';
+import { SettingsError } from '../../errors/problem.ts';
+
+/** Milliseconds: a receiver that is stopping gives its handlers 8 s and ends within 10. */
+const WAIT_MS = 15_000;
+const RETRY_MS = 50;
+
+/**
+ * Holds the file for one serving process; commands need no lock. It is a transaction that stays open in a file beside
+ * it, so the kernel lets go of it however the process ends, and no stale lock has to be told from a live one.
+ * @throws SettingsError when another receiver still serves from the file after 15 s.
+ */
+export function holdServiceLock(file: string): { release(): void } {
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 });
+  const until = Date.now() + WAIT_MS;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    try {
+      lock.exec('BEGIN EXCLUSIVE');
+      return { release: () => lock.close() };
+    } catch (error) {
+      if (Date.now() > until) {
+        lock.close();
+        throw new SettingsError([
+          `DATABASE_URL: another receiver is serving from ${file}; stop it, or give this one a file of its own`,
+        ]);
+      }
+      if (!isBusy(error)) throw error;
+      Atomics.wait(pause, 0, 0, RETRY_MS);
+    }
+  }
+}
+
+const SQLITE_BUSY = 5;
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+}

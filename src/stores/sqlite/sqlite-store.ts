@@ -1,0 +1,195 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import type {
+  AuditSnapshot,
+  Batch,
+  ClaimRequest,
+  DeadFilter,
+  EventFilter,
+  HandlerRoute,
+  PruneRequest,
+  QuarantineState,
+  ReplayRequest,
+  Store,
+} from '../../inbox/store.ts';
+import type { Operations } from './operations.ts';
+import type { FromThread, OperationName, ThreadError, ThreadOptions } from './thread-protocol.ts';
+
+/** Milliseconds: a thread that is starting may wait for another receiver to stop. */
+const START_LIMIT_MS = 20_000;
+/** Milliseconds after which a caller is told; what it asked for may still happen. */
+const CALL_LIMIT_MS = 5_000;
+/** A replay, a backup or a first look at a large file may take long, and nobody's answer waits for it. */
+const LONG_CALL_LIMIT_MS = 600_000;
+const LONG_CALLS: ReadonlySet<OperationName> = new Set(['replay', 'backup', 'listEvents', 'listDead', 'openSnapshot']);
+/** Milliseconds between the end of the thread and its next start, so that one that cannot start takes no processor. */
+const RESTART_MS = 500;
+const CLOSE_LIMIT_MS = 3_000;
+/** Calls under way at the most; the group commit keeps one, the dispatcher two, the rest are an operator's. */
+const MAX_CALLS = 1_000;
+
+interface Call {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** A store in one SQLite file, owned by a thread of its own. */
+export class SqliteStore implements Store {
+  readonly location: string;
+  readonly #options: ThreadOptions;
+  readonly #calls = new Map<number, Call>();
+  readonly #listeners = new Set<() => void>();
+  /** `undefined` between the end of one thread and the start of the next. */
+  #worker: Worker | undefined;
+  #lastId = 0;
+  #closed = false;
+
+  private constructor(options: ThreadOptions, worker: Worker) {
+    this.#options = options;
+    this.location = `sqlite:${options.file}`;
+    this.#worker = worker;
+    this.#listen(worker);
+  }
+
+  /** @throws SettingsError where the file cannot be opened, is another receiver's, or needs a newer release. */
+  static async open(options: ThreadOptions): Promise<SqliteStore> {
+    return new SqliteStore(options, await startThread(options));
+  }
+
+  commit = (batch: Batch) => this.#call('commit', batch);
+  claim = (request: ClaimRequest) => this.#call('claim', request);
+  recoverLeases = (now: number, maxAttempts: number) => this.#call('recoverLeases', now, maxAttempts);
+  registerHandlers = (handlers: readonly HandlerRoute[]) => this.#call('registerHandlers', handlers);
+  registeredHandlers = () => this.#call('registeredHandlers');
+  counts = () => this.#call('counts');
+  check = () => this.#call('check');
+  listEvents = (filter: EventFilter) => this.#call('listEvents', filter);
+  findEvent = (id: string) => this.#call('findEvent', id);
+  listDead = (filter: DeadFilter) => this.#call('listDead', filter);
+  replay = (request: ReplayRequest) => this.#call('replay', request);
+  listQuarantine = (filter: { limit: number; state?: QuarantineState }) => this.#call('listQuarantine', filter);
+  findQuarantined = (id: string) => this.#call('findQuarantined', id);
+  tailAudit = (limit: number, after?: number) => this.#call('tailAudit', limit, after);
+  auditHeads = () => this.#call('auditHeads');
+  prune = (request: PruneRequest) => this.#call('prune', request);
+  firstSeen = (fingerprints: readonly string[], now: number) => this.#call('firstSeen', fingerprints, now);
+  backup = (file: string) => this.#call('backup', file);
+
+  async openAuditSnapshot(): Promise<AuditSnapshot> {
+    const id = await this.#call('openSnapshot');
+    return {
+      read: (after, limit) => this.#call('readSnapshot', id, after, limit),
+      close: () => this.#call('closeSnapshot', id),
+    };
+  }
+
+  onForeignChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const ended = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_LIMIT_MS);
+      worker.once('exit', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    worker.postMessage({ close: true });
+    await ended;
+    await worker.terminate();
+  }
+
+  #call<Name extends OperationName>(
+    operation: Name,
+    ...values: Parameters<Operations[Name]>
+  ): Promise<ReturnType<Operations[Name]>> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable('the store is closed'));
+    if (this.#calls.size >= MAX_CALLS)
+      return Promise.reject(new StoreUnavailable('too many calls are waiting for the store'));
+    const worker = this.#worker;
+    if (worker === undefined)
+      return Promise.reject(new StoreUnavailable('the thread that owns the file is starting again'));
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => {
+          this.#calls.delete(id);
+          reject(new StoreUnavailable(`no answer from the disk within the time limit (${operation})`));
+        },
+        LONG_CALLS.has(operation) ? LONG_CALL_LIMIT_MS : CALL_LIMIT_MS,
+      );
+      // The thread answers with what the operation of this name returned: the map in operations.ts ties the two.
+      this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject, timer });
+      worker.postMessage({ id, operation, values });
+    });
+  }
+
+  #listen(worker: Worker): void {
+    worker.on('message', (message: FromThread) => {
+      if ('foreignChange' in message) for (const listener of this.#listeners) listener();
+      if ('id' in message) this.#settle(message);
+    });
+    worker.on('error', () => this.#replace(worker));
+    worker.on('exit', () => this.#replace(worker));
+  }
+
+  #settle(message: Extract<FromThread, { id: number }>): void {
+    const call = this.#calls.get(message.id);
+    if (call === undefined) return;
+    this.#calls.delete(message.id);
+    clearTimeout(call.timer);
+    if ('error' in message) call.reject(new StoreUnavailable(message.error.message));
+    else call.resolve(message.value);
+  }
+
+  /** The thread has died (out of memory, say): its calls fail, and a new one opens the file. */
+  #replace(dead: Worker): void {
+    if (dead !== this.#worker || this.#closed) return;
+    for (const [id, { reject, timer }] of this.#calls) {
+      clearTimeout(timer);
+      reject(new StoreUnavailable('the thread that owns the file has ended'));
+      this.#calls.delete(id);
+    }
+    this.#worker = undefined;
+    setTimeout(() => {
+      if (this.#closed) return;
+      this.#worker = createWorker(this.#options);
+      this.#listen(this.#worker);
+    }, RESTART_MS);
+  }
+}
+
+function createWorker(options: ThreadOptions): Worker {
+  return new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options, name: 'sqlite-writer' });
+}
+
+async function startThread(options: ThreadOptions): Promise<Worker> {
+  const worker = createWorker(options);
+  const fault = await firstFault(worker);
+  if (fault === undefined) return worker;
+  await worker.terminate();
+  throw new SettingsError(
+    fault.faults ?? [
+      `DATABASE_URL: cannot open ${options.file}: ${fault.message}; check that its folder exists and can be written`,
+    ],
+  );
+}
+
+/** `undefined`: the thread is ready. */
+async function firstFault(worker: Worker): Promise<ThreadError | undefined> {
+  try {
+    // The first message, or the error that comes instead of one.
+    const [first] = (await once(worker, 'message', { signal: AbortSignal.timeout(START_LIMIT_MS) })) as [FromThread];
+    return 'failed' in first ? first.failed : undefined;
+  } catch (error) {
+    return { message: error instanceof Error ? error.message : String(error) };
+  }
+}

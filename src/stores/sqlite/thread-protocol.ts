@@ -1,0 +1,30 @@
+import type { Operations } from './operations.ts';
+
+export type OperationName = keyof Operations;
+
+export interface ThreadOptions {
+  readonly file: string;
+  readonly writer: string;
+  readonly auditKey: string;
+  /** Hold the file as the one serving process. */
+  readonly serve: boolean;
+}
+
+export type ToThread =
+  | { readonly id: number; readonly operation: OperationName; readonly values: readonly unknown[] }
+  | { readonly close: true };
+
+/** An error as it crosses: what a class and a stack would say is lost, on purpose. */
+export interface ThreadError {
+  readonly message: string;
+  /** Faults of the set-up, to be shown at the start. */
+  readonly faults?: readonly string[];
+}
+
+export type FromThread =
+  | { readonly ready: true }
+  | { readonly failed: ThreadError }
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: ThreadError }
+  | { readonly foreignChange: true }
+  | { readonly closed: true };

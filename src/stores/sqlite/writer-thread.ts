@@ -1,0 +1,85 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { deriveAuditKey } from '../../audit/chain.ts';
+import { Secret } from '../../config/secret.ts';
+import { SettingsError } from '../../errors/problem.ts';
+import { AuditLane } from './audit-lane.ts';
+import { Connection } from './connection.ts';
+import { migrate } from './migrate.ts';
+import { createOperations } from './operations.ts';
+import { holdServiceLock } from './service-lock.ts';
+import type { FromThread, ThreadError, ThreadOptions, ToThread } from './thread-protocol.ts';
+
+// This thread owns the file: an fsync or a checkpoint stalls it, and no request.
+
+/** Milliseconds between looks for what another process (a command) has changed. */
+const LOOK_MS = 250;
+
+const port = parentPort;
+if (port === null) throw new Error('writer-thread.ts is started as a thread');
+const options = workerData as ThreadOptions;
+const send = (message: FromThread): void => port.postMessage(message);
+
+try {
+  serve();
+} catch (error) {
+  send({ failed: describe(error) });
+}
+
+function serve(): void {
+  mkdirSync(dirname(options.file), { recursive: true, mode: 0o700 });
+  const lock = options.serve ? holdServiceLock(options.file) : undefined;
+  const connection = new Connection(options.file);
+  migrate(connection);
+  const operations = createOperations(
+    options.file,
+    options.writer,
+    connection,
+    new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey))),
+  );
+
+  const watch = setInterval(lookForForeignChange(connection), LOOK_MS);
+  port?.on('message', (message: ToThread) => {
+    if ('close' in message) {
+      clearInterval(watch);
+      connection.close();
+      lock?.release();
+      send({ closed: true });
+      port.close();
+      return;
+    }
+    const { id, operation, values } = message;
+    try {
+      // The caller's types tie values to the operation (SqliteStore.#call); they are lost on the way through the port.
+      const run = operations[operation] as (...values: readonly unknown[]) => unknown;
+      send({ id, value: run(...values) });
+    } catch (error) {
+      send({ id, error: describe(error) });
+    }
+  });
+  send({ ready: true });
+}
+
+/** `data_version` changes when another connection has committed, never for this one's own commits. */
+function lookForForeignChange(connection: Connection): () => void {
+  const read = (): unknown => connection.get('PRAGMA data_version')?.['data_version'];
+  let seen = read();
+  return () => {
+    try {
+      const version = read();
+      if (version !== seen) send({ foreignChange: true });
+      seen = version;
+    } catch (error) {
+      // The file cannot be read now; the next commit says so to whom it concerns, and the next look may succeed.
+      seen = describe(error).message;
+    }
+  };
+}
+
+function describe(error: unknown): ThreadError {
+  if (error instanceof SettingsError) return { message: error.message, faults: error.faults };
+  if (!(error instanceof Error)) return { message: String(error) };
+  // SQLite's own words for the code: never a value of a row.
+  return { message: 'errstr' in error ? `${String(error.errstr)} (${error.message})` : error.message };
+}
