@@ -1,0 +1,46 @@
+import { type Counted, countedOf, earlier, later, type Triple, TripleCounts } from './count-triples.ts';
+import type { AuditDraft } from './entry.ts';
+import { draft } from './make-draft.ts';
+
+/** The action of the entry that stands for all that could not be written while the store was away. */
+export const GAP = 'audit.gap';
+
+type GapCount = Triple & { readonly count: number };
+
+/** Entries that could not be written, counted in bounded memory until one entry can say so. */
+export class AuditGap {
+  readonly #counts = new TripleCounts();
+
+  /** Whether there is a gap to write down. */
+  get open(): boolean {
+    return this.#counts.size > 0;
+  }
+
+  /** Takes note of an entry whose commit failed. One that stands for many counts as many, be it from the anonymous
+   * budget or a gap itself, so that all drafts of a failed commit can be handed over as they are. */
+  countGap(lost: AuditDraft): void {
+    for (const counted of lost.action === GAP ? countsOf(lost) : [countedOf(lost)]) this.#counts.add(counted);
+  }
+
+  /**
+   * The one entry for all of it, which is no longer held here then: hand it to `countGap` if its commit fails.
+   * `undefined` where nothing was lost. Ask for it only with a commit that may succeed, not after each that fails.
+   */
+  takeGap(now: number): AuditDraft | undefined {
+    const taken = this.#counts.take();
+    const [first] = taken;
+    if (first === undefined) return undefined;
+    const from = taken.reduce((earliest, counted) => earlier(earliest, counted.from), first.from);
+    const to = taken.reduce((latest, counted) => later(latest, counted.to), first.to);
+    const counts = taken.map(({ action, status, reason, count }) => ({ action, status, reason, count }));
+    const metadata = { from, to, counts };
+    return draft({ action: GAP, userId: 'service', resource: 'audit', result: 'failure', metadata, at: now });
+  }
+}
+
+/** A gap's counts. They were written by `takeGap`, since nothing else makes drafts with this action. */
+function countsOf({ resource, result, metadata }: AuditDraft): Counted[] {
+  const counts = metadata['counts'] as readonly unknown[] as readonly GapCount[];
+  const [from, to] = [String(metadata['from']), String(metadata['to'])];
+  return counts.map((count) => ({ ...count, resource, result, from, to }));
+}
