@@ -37,8 +37,9 @@ type Waiting = Part & { readonly reject: (error: Error) => void };
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #queue: Waiting[] = [];
-  #scheduled = false;
-  #committing: Promise<void> | undefined;
+  /** From the first look that is due until one finds nothing. */
+  #busy = false;
+  #round: Promise<void> | undefined;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -75,8 +76,8 @@ export class GroupCommit {
     this.#schedule();
     do {
       await new Promise((resolve) => setImmediate(resolve));
-      await this.#committing;
-    } while (this.#queue.length > 0 || this.#committing !== undefined);
+      await this.#round;
+    } while (this.#busy);
   }
 
   #enqueue(waiting: Waiting): void {
@@ -90,13 +91,10 @@ export class GroupCommit {
 
   /** At the end of this turn of the event loop, so that all requests it has read share the commit. */
   #schedule(): void {
-    if (this.#scheduled || this.#committing !== undefined) return;
-    this.#scheduled = true;
+    if (this.#busy) return;
+    this.#busy = true;
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#committing = this.#commitQueued().finally(() => {
-        this.#committing = undefined;
-      });
+      this.#round = this.#commitQueued();
     });
   }
 
@@ -104,7 +102,11 @@ export class GroupCommit {
     for (;;) {
       const parts = this.#queue.splice(0, this.#options.maxBatch);
       const audits = this.#options.takeAudits();
-      if (parts.length === 0 && audits.length === 0) return;
+      if (parts.length === 0 && audits.length === 0) {
+        // In the same breath as the look at the queue: whoever comes after it must find that nobody will look again.
+        this.#busy = false;
+        return;
+      }
       await this.#commit(parts, audits);
     }
   }

@@ -3,6 +3,8 @@ import { statfs } from 'node:fs/promises';
 const LOOK_MS = 5_000;
 
 export interface DiskWatch {
+  /** Looks now rather than at the next turn. */
+  look(): Promise<void>;
   stop(): void;
 }
 
@@ -23,8 +25,8 @@ export function watchDisk(
     if (isLow !== wasLow) onChange(isLow, free);
     wasLow = isLow;
   };
-  const quietly = (): void => void look().catch(() => undefined);
-  quietly();
+  const quietly = (): Promise<void> => look().catch(() => undefined);
+  void quietly();
   const timer = setInterval(quietly, LOOK_MS).unref();
-  return { stop: () => clearInterval(timer) };
+  return { look: quietly, stop: () => clearInterval(timer) };
 }

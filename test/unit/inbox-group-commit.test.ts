@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { AuditDraft } from '../../src/audit/entry.ts';
+import { GroupCommit, type GroupCommitOptions } from '../../src/inbox/group-commit.ts';
+import { makeAccept, makeDraft, makeOutcome, makeQuarantine } from '../contract/make-parts.ts';
+import { createTestStore, type TestStore } from './inbox-support.ts';
+
+let under: TestStore;
+let commits: GroupCommit;
+let sizes: number[];
+let failures: unknown[];
+let audits: AuditDraft[];
+let lost: AuditDraft[];
+
+function create(options: Partial<GroupCommitOptions> = {}): GroupCommit {
+  return new GroupCommit({
+    store: under.store,
+    maxQueued: 100,
+    maxBatch: 50,
+    takeAudits: () => audits.splice(0),
+    lostAudits: (drafts) => lost.push(...drafts),
+    onCommit: ({ size }) => sizes.push(size),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+}
+
+beforeEach(async () => {
+  [sizes, failures, audits, lost] = [[], [], [], []];
+  under = await createTestStore();
+  commits = create();
+});
+afterEach(() => under.remove());
+
+const actions = async () => (await under.store.tailAudit(100)).entries.map(({ action }) => action);
+
+describe('group commit', () => {
+  test('what arrives together shares one transaction, and what arrives meanwhile the next', async () => {
+    const first = [makeAccept(), makeAccept(), makeAccept()].map((accept) => commits.accept(accept));
+    const second = first[0]?.then(() => Promise.all([commits.accept(makeAccept()), commits.accept(makeAccept())]));
+    await Promise.all([...first, second]);
+    expect(sizes).toEqual([3, 2]);
+  });
+
+  test('answers each with its own result, whatever kinds stand between', async () => {
+    const same = 'one content';
+    const results = await Promise.all([
+      commits.accept(makeAccept({ content: same, routes: [{ handler: 'crm', ordered: true }] })),
+      commits.quarantine(makeQuarantine('{')),
+      commits.accept(makeAccept({ content: same })),
+      commits.quarantine(makeQuarantine('[')),
+    ]);
+    const [a, q, b, r] = results;
+    expect([a, b]).toMatchObject([{ status: 'accepted' }, { status: 'duplicate', id: a.id }]);
+    expect(await under.store.findQuarantined(q)).toMatchObject({ bytes: 1 });
+    expect(q).not.toBe(r);
+    const claimed = await under.store.claim({
+      now: Date.now(),
+      places: [{ handler: 'crm', limit: 1 }],
+      lease: 'l',
+      leaseUntil: Date.now(),
+    });
+    for (const delivery of claimed.deliveries) await commits.outcome(makeOutcome(delivery, { state: 'done' }));
+    expect((await under.store.counts()).deliveries).toMatchObject({ done: 1, running: 0 });
+  });
+
+  test('splits what is more than one transaction bears', async () => {
+    commits = create({ maxBatch: 2 });
+    await Promise.all(Array.from({ length: 5 }, () => commits.accept(makeAccept())));
+    expect(sizes).toEqual([2, 2, 1]);
+  });
+
+  test('refuses at once what finds the queue full, save outcomes', async () => {
+    commits = create({ maxQueued: 1 });
+    const kept = commits.accept(makeAccept());
+    expect(commits.queued).toBe(1);
+    await expect(commits.accept(makeAccept())).rejects.toMatchObject({
+      code: 'overloaded',
+      reason: 'commit-queue-full',
+      status: 503,
+    });
+    await expect(commits.quarantine(makeQuarantine('x'))).rejects.toMatchObject({ retryAfter: 2 });
+    await commits.outcome({ deliveryId: 1, lease: 'l', at: 1, next: { state: 'done' }, audit: makeDraft() });
+    expect(await kept).toMatchObject({ status: 'accepted' });
+  });
+
+  test('a failed commit fails its own batch alone, and the next succeeds', async () => {
+    under.lock();
+    audits.push(makeDraft('lost.one'));
+    const refused = await Promise.allSettled([commits.accept(makeAccept()), commits.quarantine(makeQuarantine('x'))]);
+    under.unlock();
+    for (const result of refused) {
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'store-unavailable', status: 503, retryAfter: 2 },
+      });
+    }
+    expect(lost.map(({ action }) => action)).toEqual(['lost.one']);
+    expect(failures).toHaveLength(1);
+    expect(await commits.accept(makeAccept())).toMatchObject({ status: 'accepted' });
+    expect(await under.store.listEvents({ limit: 10 })).toHaveLength(1);
+  });
+
+  test('writes audit entries that nobody waits for, when asked and with others', async () => {
+    audits.push(makeDraft('alone.one'));
+    commits.nudge();
+    commits.nudge();
+    await commits.settle();
+    audits.push(makeDraft('with.event'));
+    await commits.accept(makeAccept());
+    expect(await actions()).toEqual(['audit.chain.start', 'alone.one', 'webhook.receive', 'with.event']);
+  });
+
+  test('settles once everything queued has been tried', async () => {
+    const answered: string[] = [];
+    for (let n = 0; n < 3; n += 1) void commits.accept(makeAccept()).then(({ status }) => answered.push(status));
+    await commits.settle();
+    await commits.settle();
+    expect(answered).toEqual(['accepted', 'accepted', 'accepted']);
+  });
+
+  test('works without observers', async () => {
+    const { onCommit: _, onFailure: __, ...bare } = { onCommit: undefined, onFailure: undefined };
+    commits = new GroupCommit({
+      store: under.store,
+      maxQueued: 1,
+      maxBatch: 1,
+      takeAudits: () => [],
+      lostAudits: () => undefined,
+      ...bare,
+    });
+    expect(await commits.accept(makeAccept())).toMatchObject({ status: 'accepted' });
+    under.lock();
+    await expect(commits.accept(makeAccept())).rejects.toMatchObject({ code: 'store-unavailable' });
+    under.unlock();
+  });
+
+  test('does not answer 200 for what a store that breaks its contract has left out', async () => {
+    const head = { writer: 'w', seq: 1, hash: '' };
+    commits = create({ store: { commit: async () => ({ accepted: [], quarantined: [], pending: 0, head }) } });
+    await expect(commits.accept(makeAccept())).rejects.toMatchObject({ code: 'store-unavailable' });
+  });
+});
