@@ -5,6 +5,16 @@ export type SignatureScheme = 'body' | 'timestamped' | 'standard-webhooks';
 /** Where a key came from, for the start-up notice and the doctor; never its value. */
 export type SecretOrigin = 'environment' | 'file' | 'generated';
 
+/** A secret that nobody set, so that one was made and kept in the data folder. */
+export interface GeneratedSecret {
+  /** The setting it stands in for. */
+  readonly name: 'INSTANTLY_SECRET' | 'INSTANTLY_WEBHOOK_TOKEN' | 'AUDIT_KEY';
+  /** Absolute path. */
+  readonly file: string;
+  /** Made by this start; otherwise read from an earlier one. */
+  readonly created: boolean;
+}
+
 /** The whole configuration, checked and frozen. Times are in milliseconds, sizes in bytes, unless the name says otherwise. */
 export interface Settings {
   readonly production: boolean;
@@ -23,8 +33,13 @@ export interface Settings {
   readonly minFreeDiskBytes: number;
   readonly metricsToken: Secret | undefined;
   readonly adminToken: Secret | undefined;
+  /** Without a slash at its end. */
   readonly publicUrl: string | undefined;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Secrets in use that lie in the data folder because none was set. */
+  readonly generatedSecrets: readonly GeneratedSecret[];
+  /** By the setting's name; a secret that is not in use is absent. */
+  readonly secretOrigins: Readonly<Record<string, SecretOrigin>>;
   /** Not faults, but worth a line in the log at the start. */
   readonly warnings: readonly string[];
 }
@@ -45,6 +60,7 @@ export interface AuthenticationSettings {
 }
 
 export interface HandlerSettings {
+  /** Absolute path; may be absent. */
   readonly dir: string;
   /** Deliveries of one handler that run at once. */
   readonly concurrency: number;
@@ -67,6 +83,8 @@ export interface HttpSettings {
 }
 
 export interface AuditSettings {
+  /** Reading it throws `SettingsError` where settings were loaded with `create: false` and no key exists yet: only
+   * commands that need the key are to fail for want of it. */
   readonly key: Secret;
   readonly anonymousPerMinute: number;
   readonly retentionMs: number;

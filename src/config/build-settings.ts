@@ -1,0 +1,88 @@
+import { dirname, resolve } from 'node:path';
+import { SettingsError } from '../errors/problem.ts';
+import type { SecretsInUse } from './gather-secrets.ts';
+import { keptSecretFile } from './keep-secrets.ts';
+import { show } from './read-text-file.ts';
+import type { Secret } from './secret.ts';
+import type { AuditSettings, AuthenticationSettings, Settings } from './settings.ts';
+import type { ParsedSettings } from './settings-schema.ts';
+
+const SECOND = 1000;
+const DAY = 86_400 * SECOND;
+
+/** Puts checked values into the shape and the units the rooms work with. */
+export function buildSettings(
+  parsed: ParsedSettings,
+  secrets: SecretsInUse,
+  cwd: string,
+  warnings: readonly string[],
+): Settings {
+  return Object.freeze({
+    production: parsed.NODE_ENV === 'production',
+    host: parsed.HOST,
+    port: parsed.PORT,
+    webhookPath: parsed.WEBHOOK_PATH,
+    authentication: buildAuthentication(parsed, secrets),
+    store: Object.freeze({ kind: 'sqlite', file: parsed.DATABASE_URL }),
+    dataDir: dirname(parsed.DATABASE_URL),
+    role: parsed.ROLE,
+    handlers: Object.freeze({
+      dir: resolve(cwd, parsed.HANDLERS_DIR),
+      concurrency: parsed.HANDLER_CONCURRENCY,
+      timeoutMs: parsed.HANDLER_TIMEOUT_SECONDS * SECOND,
+      maxAttempts: parsed.HANDLER_MAX_ATTEMPTS,
+      backoffBaseMs: parsed.HANDLER_BACKOFF_BASE_SECONDS * SECOND,
+      backoffCapMs: parsed.HANDLER_BACKOFF_CAP_SECONDS * SECOND,
+      orderHoldMs: parsed.ORDER_HOLD_SECONDS * SECOND,
+    }),
+    http: Object.freeze({
+      bodyLimitBytes: parsed.BODY_LIMIT,
+      maxBufferedBytes: parsed.MAX_BUFFERED,
+      maxConnections: parsed.MAX_CONNECTIONS,
+      headersTimeoutMs: parsed.HEADERS_TIMEOUT_SECONDS * SECOND,
+      requestTimeoutMs: parsed.REQUEST_TIMEOUT_SECONDS * SECOND,
+      failedAuthPerMinute: parsed.FAILED_AUTH_PER_MINUTE,
+      trustProxy: parsed.TRUST_PROXY,
+    }),
+    audit: buildAudit(parsed, secrets.auditKey),
+    retentionMs: parsed.RETENTION_DAYS * DAY,
+    minFreeDiskBytes: parsed.MIN_FREE_DISK,
+    metricsToken: parsed.METRICS_TOKEN,
+    adminToken: parsed.ADMIN_TOKEN,
+    publicUrl: parsed.PUBLIC_URL,
+    logLevel: parsed.LOG_LEVEL,
+    generatedSecrets: Object.freeze(secrets.generated.map((secret) => Object.freeze(secret))),
+    secretOrigins: Object.freeze(secrets.origins),
+    warnings: Object.freeze(warnings),
+  });
+}
+
+function buildAuthentication(parsed: ParsedSettings, secrets: SecretsInUse): AuthenticationSettings {
+  return Object.freeze({
+    signatureKeys: Object.freeze(secrets.signatureKeys),
+    signatureScheme: parsed.INSTANTLY_SIGNATURE_SCHEME,
+    signatureHeader: parsed.INSTANTLY_SIGNATURE_HEADER,
+    timestampHeader: parsed.INSTANTLY_TIMESTAMP_HEADER,
+    toleranceSeconds: parsed.INSTANTLY_SIGNATURE_TOLERANCE_SECONDS,
+    tokens: Object.freeze(secrets.tokens),
+    tokenHeader: parsed.INSTANTLY_WEBHOOK_TOKEN_HEADER,
+    require: parsed.INSTANTLY_REQUIRE,
+  });
+}
+
+function buildAudit(parsed: ParsedSettings, key: Secret | undefined): AuditSettings {
+  const rest = {
+    anonymousPerMinute: parsed.AUDIT_ANONYMOUS_PER_MINUTE,
+    retentionMs: parsed.AUDIT_RETENTION_DAYS * DAY,
+  };
+  if (key !== undefined) return Object.freeze({ key, ...rest });
+  const file = keptSecretFile(dirname(parsed.DATABASE_URL), 'AUDIT_KEY');
+  return Object.freeze({
+    get key(): Secret {
+      throw new SettingsError([
+        `AUDIT_KEY is not set and ${show(file)} does not exist; set AUDIT_KEY, or start the receiver once from this folder`,
+      ]);
+    },
+    ...rest,
+  });
+}

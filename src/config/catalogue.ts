@@ -1,0 +1,217 @@
+/** One setting as a user meets it: in the environment, in `.env.example` and in the README's table. */
+interface CatalogueEntry {
+  readonly group: string;
+  /** As it would be written in `.env`; empty: there is none. */
+  readonly default: string;
+  /** One short sentence. */
+  readonly meaning: string;
+  /** Never printed; may also come as a file named by NAME_FILE. */
+  readonly secret?: true;
+}
+
+/** Every setting there is, in the order of `.env.example`. Defaults, messages and the documents' tests derive from it. */
+export const CATALOGUE = {
+  NODE_ENV: {
+    group: 'Environment',
+    default: '',
+    meaning: 'production: refuse to start without a secret of your own.',
+  },
+  HOST: { group: 'Listening', default: '0.0.0.0', meaning: 'Address to listen on.' },
+  PORT: { group: 'Listening', default: '3000', meaning: 'Port to listen on; 0 lets the system choose one.' },
+  WEBHOOK_PATH: { group: 'Listening', default: '/webhooks/instantly', meaning: 'Path that Instantly posts to.' },
+  PUBLIC_URL: {
+    group: 'Listening',
+    default: '',
+    meaning: 'Where Instantly reaches this receiver, such as https://hooks.example.com.',
+  },
+  INSTANTLY_WEBHOOK_TOKEN: {
+    group: 'Authentication',
+    default: '',
+    meaning:
+      'Values Instantly repeats in a header, comma-separated, the current one first; 16 characters or more each.',
+    secret: true,
+  },
+  INSTANTLY_WEBHOOK_TOKEN_HEADER: {
+    group: 'Authentication',
+    default: 'x-webhook-secret',
+    meaning: 'The header that carries the token; authorization takes Bearer, Basic and the bare value.',
+  },
+  INSTANTLY_SECRET: {
+    group: 'Authentication',
+    default: '',
+    meaning: 'HMAC-SHA256 keys of a signing relay, comma-separated, the current one first; 16 characters or more each.',
+    secret: true,
+  },
+  INSTANTLY_SIGNATURE_SCHEME: {
+    group: 'Authentication',
+    default: 'body',
+    meaning: 'How requests are signed: body, timestamped or standard-webhooks.',
+  },
+  INSTANTLY_SIGNATURE_HEADER: {
+    group: 'Authentication',
+    default: 'x-instantly-signature',
+    meaning: 'The header that carries the signature, for body and timestamped.',
+  },
+  INSTANTLY_TIMESTAMP_HEADER: {
+    group: 'Authentication',
+    default: 'x-instantly-timestamp',
+    meaning: 'The header that carries the Unix seconds, for timestamped.',
+  },
+  INSTANTLY_SIGNATURE_TOLERANCE_SECONDS: {
+    group: 'Authentication',
+    default: '300',
+    meaning: 'How far a signed timestamp may be off, both ways.',
+  },
+  INSTANTLY_REQUIRE: {
+    group: 'Authentication',
+    default: 'any',
+    meaning: 'any: signature or token lets a request in; both: it needs the two.',
+  },
+  FAILED_AUTH_PER_MINUTE: {
+    group: 'Authentication',
+    default: '100',
+    meaning: 'Failed authentications from one address before it gets 429 instead of 401.',
+  },
+  DATABASE_URL: {
+    group: 'Storage',
+    default: 'sqlite:data/receiver.db',
+    meaning: 'The SQLite file, as sqlite:PATH; generated secrets are kept beside it.',
+    secret: true,
+  },
+  SPILL_DATABASE_URL: {
+    group: 'Storage',
+    default: 'sqlite:data/spill.db',
+    meaning: 'Reserved for the release that stores in PostgreSQL: takes events while it is away.',
+  },
+  ROLE: {
+    group: 'Storage',
+    default: 'all',
+    meaning: 'all is the only one with SQLite; receiver and worker need PostgreSQL.',
+  },
+  RETENTION_DAYS: {
+    group: 'Storage',
+    default: '30',
+    meaning: 'Days that finished events and their deduplication keys are kept.',
+  },
+  MIN_FREE_DISK: {
+    group: 'Storage',
+    default: '200mb',
+    meaning: 'Free space below which only authentic requests are written.',
+  },
+  HANDLERS_DIR: {
+    group: 'Handlers',
+    default: 'handlers',
+    meaning: 'Folder of handler files (.ts, .js, .mjs); it may be absent.',
+  },
+  HANDLER_CONCURRENCY: {
+    group: 'Handlers',
+    default: '16',
+    meaning: 'Deliveries of one handler that run at once.',
+  },
+  HANDLER_TIMEOUT_SECONDS: { group: 'Handlers', default: '30', meaning: 'Seconds one attempt may take.' },
+  HANDLER_MAX_ATTEMPTS: { group: 'Handlers', default: '12', meaning: 'Attempts before a delivery is dead.' },
+  HANDLER_BACKOFF_BASE_SECONDS: {
+    group: 'Handlers',
+    default: '5',
+    meaning: 'Base of the wait between attempts, which doubles each time, with full jitter.',
+  },
+  HANDLER_BACKOFF_CAP_SECONDS: {
+    group: 'Handlers',
+    default: '21600',
+    meaning: 'Longest wait between two attempts.',
+  },
+  ORDER_HOLD_SECONDS: {
+    group: 'Handlers',
+    default: '60',
+    meaning: 'How long a failing delivery may hold back the next ones of the same lead.',
+  },
+  BODY_LIMIT: { group: 'Limits', default: '10mb', meaning: 'Largest body; replies carry inline images.' },
+  MAX_BUFFERED: { group: 'Limits', default: '64mb', meaning: 'Bodies held in memory at once.' },
+  MAX_CONNECTIONS: { group: 'Limits', default: '2000', meaning: 'Connections open at once.' },
+  HEADERS_TIMEOUT_SECONDS: {
+    group: 'Limits',
+    default: '10',
+    meaning: 'Seconds in which the header fields must have arrived.',
+  },
+  REQUEST_TIMEOUT_SECONDS: {
+    group: 'Limits',
+    default: '30',
+    meaning: 'Seconds in which the whole request must have arrived.',
+  },
+  TRUST_PROXY: {
+    group: 'Limits',
+    default: '0',
+    meaning: 'Number of proxies in front whose X-Forwarded-For is believed.',
+  },
+  AUDIT_KEY: {
+    group: 'Audit, metrics and log',
+    default: '',
+    meaning: 'Key of the audit chain; unset, one is made once in the data folder.',
+    secret: true,
+  },
+  AUDIT_ANONYMOUS_PER_MINUTE: {
+    group: 'Audit, metrics and log',
+    default: '600',
+    meaning: 'Anonymous requests a minute that get an audit entry of their own; the rest is counted in one.',
+  },
+  AUDIT_RETENTION_DAYS: {
+    group: 'Audit, metrics and log',
+    default: '400',
+    meaning: 'Days that audit entries are kept.',
+  },
+  METRICS_TOKEN: {
+    group: 'Audit, metrics and log',
+    default: '',
+    meaning: 'Bearer token that GET /metrics then asks for.',
+    secret: true,
+  },
+  ADMIN_TOKEN: {
+    group: 'Audit, metrics and log',
+    default: '',
+    meaning: 'Bearer token of the operator console, reserved for a coming release.',
+    secret: true,
+  },
+  LOG_LEVEL: {
+    group: 'Audit, metrics and log',
+    default: 'info',
+    meaning: 'fatal, error, warn, info, debug, trace or silent.',
+  },
+  INSTANTLY_API_KEY: {
+    group: 'Instantly API (reserved for a coming release)',
+    default: '',
+    meaning: 'API key for what has no key of its own below.',
+    secret: true,
+  },
+  INSTANTLY_READ_KEY: {
+    group: 'Instantly API (reserved for a coming release)',
+    default: '',
+    meaning: 'API key for reading; falls back to INSTANTLY_API_KEY.',
+    secret: true,
+  },
+  INSTANTLY_WRITE_KEY: {
+    group: 'Instantly API (reserved for a coming release)',
+    default: '',
+    meaning: 'API key for writing; falls back to INSTANTLY_API_KEY.',
+    secret: true,
+  },
+  INSTANTLY_API_URL: {
+    group: 'Instantly API (reserved for a coming release)',
+    default: 'https://api.instantly.ai',
+    meaning: 'Base address of the API.',
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type SettingName = keyof typeof CATALOGUE;
+
+/** The names in the catalogue's order. */
+export const SETTING_NAMES: readonly SettingName[] = Object.keys(CATALOGUE).filter(isSettingName);
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(CATALOGUE, name);
+}
+
+/** Whether the value must never be shown, and may come as NAME_FILE. */
+export function isSecretSetting(name: SettingName): boolean {
+  const entry: CatalogueEntry = CATALOGUE[name];
+  return entry.secret === true;
+}

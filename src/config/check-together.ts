@@ -1,0 +1,146 @@
+import { findStandardWebhooksFaults, isShortSecret } from './parse-keys.ts';
+import type { Environment } from './read-environment.ts';
+import type { Secret } from './secret.ts';
+import type { ParsedSettings } from './settings-schema.ts';
+
+type Parsed = Partial<ParsedSettings>;
+
+const STANDARD_WEBHOOKS_HEADERS: readonly string[] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
+
+/** The first must not exceed the second. */
+const ORDERED = [
+  ['BODY_LIMIT', 'MAX_BUFFERED'],
+  ['HANDLER_BACKOFF_BASE_SECONDS', 'HANDLER_BACKOFF_CAP_SECONDS'],
+  ['HEADERS_TIMEOUT_SECONDS', 'REQUEST_TIMEOUT_SECONDS'],
+] as const;
+
+/** Faults that only two settings seen together show. What could not be parsed by itself is absent and faults nothing here. */
+export function findContradictions(parsed: Parsed, environment: Environment): string[] {
+  return [
+    ...checkOrder(parsed),
+    ...checkHeaders(parsed),
+    ...checkRequire(parsed, environment),
+    ...(parsed.INSTANTLY_SIGNATURE_SCHEME === 'standard-webhooks'
+      ? findStandardWebhooksFaults(parsed.INSTANTLY_SECRET ?? []).map((message) => `INSTANTLY_SECRET ${message}`)
+      : []),
+    ...(parsed.DATABASE_URL !== undefined && parsed.DATABASE_URL === parsed.SPILL_DATABASE_URL
+      ? ['SPILL_DATABASE_URL must name another file than DATABASE_URL']
+      : []),
+  ];
+}
+
+/** Production never runs on a secret nobody chose. One line, because it is the first thing a new deployment meets. */
+export function findMissingSecret(
+  parsed: Parsed,
+  environment: Environment,
+  mistyped: readonly string[],
+): string | undefined {
+  if (parsed.NODE_ENV !== 'production') return undefined;
+  if (environment.isGiven('INSTANTLY_SECRET') || environment.isGiven('INSTANTLY_WEBHOOK_TOKEN')) return undefined;
+  const names =
+    parsed.INSTANTLY_REQUIRE === 'both'
+      ? 'INSTANTLY_WEBHOOK_TOKEN and INSTANTLY_SECRET both'
+      : 'INSTANTLY_WEBHOOK_TOKEN (the value Instantly repeats in a header) or INSTANTLY_SECRET (the key of a signing relay)';
+  const near = mistyped.filter((warning) => /INSTANTLY_(SECRET|WEBHOOK)/.test(warning));
+  const hint = near.length === 0 ? '' : ` (${near.join('; ')})`;
+  return `NODE_ENV=production needs ${names} to be set; the command "secrets new" makes one${hint}`;
+}
+
+/** What is allowed and yet unwise. */
+export function findWeaknesses(parsed: Parsed): string[] {
+  const warnings: string[] = [];
+  for (const name of ['AUDIT_KEY', 'METRICS_TOKEN', 'ADMIN_TOKEN'] as const) {
+    const secret = parsed[name];
+    if (secret !== undefined && isShortSecret(secret)) {
+      warnings.push(
+        `${name} is shorter than 16 characters and can be guessed; make one with the command "secrets new"`,
+      );
+    }
+  }
+  if (parsed.NODE_ENV !== undefined && parsed.NODE_ENV !== 'production' && /^prod/i.test(parsed.NODE_ENV)) {
+    warnings.push('NODE_ENV begins like production and is not; the checks for production are off');
+  }
+  return [...warnings, ...findSharedSecrets(parsed)];
+}
+
+/**
+ * A default gives way to the setting it must not exceed: who lowers MAX_BUFFERED alone has not asked for a
+ * contradiction with a BODY_LIMIT they never wrote.
+ */
+export function lowerDefaults(parsed: Parsed, environment: Environment) {
+  const lowered: Partial<Record<(typeof ORDERED)[number][number], number>> = {};
+  const warnings: string[] = [];
+  for (const [low, high] of ORDERED) {
+    const [less, more] = [parsed[low], parsed[high]];
+    if (less !== undefined && more !== undefined && less > more && !environment.isGiven(low)) {
+      lowered[low] = more;
+      warnings.push(`${low} is lowered from its default to ${high}, which is less`);
+    }
+  }
+  return { lowered, warnings };
+}
+
+function checkOrder(parsed: Parsed): string[] {
+  const faults: string[] = [];
+  for (const [low, high] of ORDERED) {
+    const [less, more] = [parsed[low], parsed[high]];
+    if (less !== undefined && more !== undefined && less > more) {
+      faults.push(`${low} must not be more than ${high}; lower it or raise ${high}`);
+    }
+  }
+  return faults;
+}
+
+function checkHeaders(parsed: Parsed): string[] {
+  const token = parsed.INSTANTLY_WEBHOOK_TOKEN_HEADER;
+  const signature = parsed.INSTANTLY_SIGNATURE_HEADER;
+  const timestamp = parsed.INSTANTLY_TIMESTAMP_HEADER;
+  const faults: string[] = [];
+  if (signature !== undefined && signature === token) {
+    faults.push('INSTANTLY_SIGNATURE_HEADER and INSTANTLY_WEBHOOK_TOKEN_HEADER must name two different headers');
+  }
+  if (timestamp !== undefined && (timestamp === token || timestamp === signature)) {
+    const other = timestamp === token ? 'INSTANTLY_WEBHOOK_TOKEN_HEADER' : 'INSTANTLY_SIGNATURE_HEADER';
+    faults.push(`INSTANTLY_TIMESTAMP_HEADER and ${other} must name two different headers`);
+  }
+  const standard = parsed.INSTANTLY_SIGNATURE_SCHEME === 'standard-webhooks';
+  if (standard && token !== undefined && STANDARD_WEBHOOKS_HEADERS.includes(token)) {
+    faults.push(
+      `INSTANTLY_WEBHOOK_TOKEN_HEADER must not be ${STANDARD_WEBHOOKS_HEADERS.join(', ')}, which the standard-webhooks scheme uses`,
+    );
+  }
+  return faults;
+}
+
+function checkRequire(parsed: Parsed, environment: Environment): string[] {
+  const names = ['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN'] as const;
+  const missing = names.filter((name) => !environment.isGiven(name));
+  if (parsed.INSTANTLY_REQUIRE !== 'both' || missing.length !== 1) return [];
+  return [`INSTANTLY_REQUIRE=both needs ${missing.join()} as well; set it, or set INSTANTLY_REQUIRE=any`];
+}
+
+/** A token travels in every request: whoever sees it must not hold the key of something else with it. */
+function findSharedSecrets(parsed: Parsed): string[] {
+  const owners = new Map<string, string>();
+  const warnings: string[] = [];
+  for (const [name, secrets] of listSecrets(parsed)) {
+    for (const secret of secrets) {
+      const owner = owners.get(secret.reveal());
+      if (owner !== undefined) warnings.push(`${owner} and ${name} hold the same value; give each its own`);
+      owners.set(secret.reveal(), name);
+    }
+  }
+  return warnings;
+}
+
+function listSecrets(parsed: Parsed): [string, readonly Secret[]][] {
+  const single = ['AUDIT_KEY', 'METRICS_TOKEN', 'ADMIN_TOKEN'] as const;
+  return [
+    ['INSTANTLY_SECRET', parsed.INSTANTLY_SECRET ?? []],
+    ['INSTANTLY_WEBHOOK_TOKEN', parsed.INSTANTLY_WEBHOOK_TOKEN ?? []],
+    ...single.map((name): [string, readonly Secret[]] => {
+      const secret = parsed[name];
+      return [name, secret === undefined ? [] : [secret]];
+    }),
+  ];
+}

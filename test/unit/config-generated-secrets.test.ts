@@ -1,0 +1,196 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { writeNewFile } from '../../src/config/write-new-file.ts';
+import { faultsOf, KEY, load, makeFolder, TOKEN, writeIn } from './config-support.ts';
+
+const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+const inData = (cwd: string, name: string) => join(cwd, 'data', name);
+
+describe('without a secret', () => {
+  test('one of each kind is made, kept for this user alone, and read again', () => {
+    const cwd = makeFolder();
+    const first = load({}, cwd);
+    expect(first.generatedSecrets).toEqual([
+      { name: 'INSTANTLY_SECRET', file: inData(cwd, 'instantly-secret'), created: true },
+      { name: 'INSTANTLY_WEBHOOK_TOKEN', file: inData(cwd, 'webhook-token'), created: true },
+      { name: 'AUDIT_KEY', file: inData(cwd, 'audit-key'), created: true },
+    ]);
+    expect(readdirSync(join(cwd, 'data')).toSorted()).toEqual(['audit-key', 'instantly-secret', 'webhook-token']);
+    expect(modeOf(join(cwd, 'data'))).toBe('700');
+    const values = first.generatedSecrets.map(({ file }) => {
+      expect(modeOf(file)).toBe('600');
+      return readFileSync(file, 'utf8');
+    });
+    for (const value of values) expect(value).toMatch(/^[A-Za-z0-9_-]{43}\n$/);
+    expect(new Set(values).size).toBe(3);
+    expect(`${first.authentication.signatureKeys[0]?.reveal()}\n`).toBe(values[0]);
+    expect(`${first.authentication.tokens[0]?.reveal()}\n`).toBe(values[1]);
+    expect(`${first.audit.key.reveal()}\n`).toBe(values[2]);
+    expect(first.warnings).toEqual([]);
+
+    const second = load({}, cwd);
+    expect(second.generatedSecrets.map(({ created }) => created)).toEqual([false, false, false]);
+    expect(second.authentication.tokens[0]?.reveal()).toBe(first.authentication.tokens[0]?.reveal());
+    expect(second.audit.key.reveal()).toBe(first.audit.key.reveal());
+    expect(second.secretOrigins).toEqual({
+      INSTANTLY_SECRET: 'generated',
+      INSTANTLY_WEBHOOK_TOKEN: 'generated',
+      AUDIT_KEY: 'generated',
+    });
+  });
+
+  test.each([
+    ['INSTANTLY_SECRET', KEY],
+    ['INSTANTLY_WEBHOOK_TOKEN', TOKEN],
+  ])('%s alone is enough: nothing is made beside it', (name, value) => {
+    const cwd = makeFolder();
+    load({}, cwd);
+    const settings = load({ [name]: value, AUDIT_KEY: `${KEY}-audit` }, cwd);
+    expect(settings.generatedSecrets).toEqual([]);
+    const { signatureKeys, tokens } = settings.authentication;
+    expect([...signatureKeys, ...tokens].map((secret) => secret.reveal())).toEqual([value]);
+  });
+
+  test('the signing key fits the scheme', () => {
+    const cwd = makeFolder();
+    const settings = load({ INSTANTLY_SIGNATURE_SCHEME: 'standard-webhooks' }, cwd);
+    const key = settings.authentication.signatureKeys[0]?.reveal() ?? '';
+    expect(key.startsWith('whsec_')).toBe(true);
+    expect(Buffer.from(key.slice(6), 'base64')).toHaveLength(32);
+  });
+
+  test('a kept key that does not fit a scheme chosen later is a fault with its fix', () => {
+    const cwd = makeFolder();
+    load({}, cwd);
+    const faults = faultsOf({ INSTANTLY_SIGNATURE_SCHEME: 'standard-webhooks' }, cwd);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(
+      `INSTANTLY_SECRET is not set, and the one kept at ${JSON.stringify(inData(cwd, 'instantly-secret'))}`,
+    );
+    expect(faults[0]).toContain('delete the file');
+  });
+
+  test('both kinds satisfy INSTANTLY_REQUIRE=both', () => {
+    const { authentication } = load({ INSTANTLY_REQUIRE: 'both' });
+    expect([authentication.signatureKeys.length, authentication.tokens.length]).toEqual([1, 1]);
+  });
+
+  test('a folder that exists keeps its mode, and its other files', () => {
+    const cwd = makeFolder();
+    mkdirSync(join(cwd, 'data'), { mode: 0o755 });
+    writeIn(cwd, 'data/receiver.db', 'x');
+    load({}, cwd);
+    expect(modeOf(join(cwd, 'data'))).toBe('755');
+    expect(readFileSync(inData(cwd, 'receiver.db'), 'utf8')).toBe('x');
+  });
+});
+
+describe('a kept secret', () => {
+  test('open to others gives a warning that names the mode and the mending', () => {
+    const cwd = makeFolder();
+    load({}, cwd);
+    chmodSync(inData(cwd, 'webhook-token'), 0o640);
+    chmodSync(inData(cwd, 'audit-key'), 0o604);
+    const open = (name: string, mode: string) => {
+      const file = JSON.stringify(inData(cwd, name));
+      return `${file} holds a secret and is open to other users (mode ${mode}); run: chmod 600 ${file}`;
+    };
+    expect(load({}, cwd).warnings).toEqual([open('webhook-token', '0640'), open('audit-key', '0604')]);
+  });
+
+  test('that is spoilt is a fault each, all at once', () => {
+    const cwd = makeFolder();
+    load({}, cwd);
+    writeIn(cwd, 'data/webhook-token', 'short\n');
+    writeIn(cwd, 'data/audit-key', '\n');
+    rmSync(inData(cwd, 'instantly-secret'));
+    mkdirSync(inData(cwd, 'instantly-secret'));
+    const at = (name: string) => JSON.stringify(inData(cwd, name));
+    expect(faultsOf({}, cwd)).toEqual([
+      `INSTANTLY_SECRET is not set, and the one kept at ${at('instantly-secret')} cannot be read (EISDIR, it is a folder); set INSTANTLY_SECRET, or mend the file`,
+      `INSTANTLY_WEBHOOK_TOKEN is not set, and the one kept at ${at('webhook-token')} has a key that is shorter than 16 characters; make a new one with the command "secrets new"; or set INSTANTLY_WEBHOOK_TOKEN, or delete the file`,
+      `AUDIT_KEY is not set, and the one kept at ${at('audit-key')} is empty; or set AUDIT_KEY, or delete the file`,
+    ]);
+  });
+
+  test('behind a dangling link is a fault, never a receiver without a secret', () => {
+    const cwd = makeFolder();
+    mkdirSync(join(cwd, 'data'));
+    symlinkSync(join(cwd, 'gone'), inData(cwd, 'webhook-token'));
+    expect(faultsOf({}, cwd)[0]).toContain('cannot be read (ENOENT, no such file); set INSTANTLY_WEBHOOK_TOKEN');
+  });
+});
+
+test('a data folder that cannot be made is a fault that names its setting', () => {
+  const cwd = makeFolder();
+  writeIn(cwd, 'file', '');
+  expect(faultsOf({ DATABASE_URL: 'sqlite:file/sub/x.db' }, cwd)).toEqual([
+    `DATABASE_URL names a file in ${JSON.stringify(join(cwd, 'file/sub'))}, a folder that cannot be made (ENOTDIR); name another or let this user make it`,
+  ]);
+});
+
+describe('the audit key in production', () => {
+  const PRODUCTION = { NODE_ENV: 'production', INSTANTLY_WEBHOOK_TOKEN: TOKEN };
+  const advice = (file: string) =>
+    `the audit key lies at ${JSON.stringify(file)}, beside the entries it seals: whoever can change them there can seal them anew; keep it outside the data folder and set AUDIT_KEY_FILE`;
+
+  test('is made where none is set, with a warning', () => {
+    const cwd = makeFolder();
+    const settings = load(PRODUCTION, cwd);
+    const file = inData(cwd, 'audit-key');
+    expect(settings.generatedSecrets).toEqual([{ name: 'AUDIT_KEY', file, created: true }]);
+    expect(settings.warnings).toEqual([advice(file)]);
+  });
+
+  test.each(['data/key', 'data/sub/key', './data/../data/key', 'data/..key'])(
+    'named by AUDIT_KEY_FILE within the data folder (%s) gives it too',
+    (path) => {
+      const cwd = makeFolder();
+      mkdirSync(join(cwd, 'data'));
+      const file = writeIn(cwd, path, KEY);
+      expect(load({ ...PRODUCTION, AUDIT_KEY_FILE: path }, cwd).warnings).toEqual([advice(file)]);
+    },
+  );
+
+  test('reached through a link into the data folder gives it too', () => {
+    const cwd = makeFolder();
+    writeIn(cwd, 'data/key', KEY);
+    symlinkSync(join(cwd, 'data'), join(cwd, 'elsewhere'));
+    expect(load({ ...PRODUCTION, AUDIT_KEY_FILE: 'elsewhere/key' }, cwd).warnings).toHaveLength(1);
+  });
+
+  test.each(['key', 'data-keys/key', '..key'])('outside of it (%s) is as it should be', (path) => {
+    const cwd = makeFolder();
+    writeIn(cwd, path, KEY);
+    expect(load({ ...PRODUCTION, AUDIT_KEY_FILE: path }, cwd).warnings).toEqual([]);
+  });
+
+  test('elsewhere than in production is left without a word', () => {
+    const cwd = makeFolder();
+    writeIn(cwd, 'data/key', KEY);
+    expect(load({ AUDIT_KEY_FILE: 'data/key' }, cwd).warnings).toEqual([]);
+  });
+});
+
+describe('a new file', () => {
+  test('is written whole with its mode, whatever the umask, and its folder is closed', () => {
+    const file = join(makeFolder(), 'a/b/file');
+    const umask = process.umask(0o277);
+    try {
+      expect(writeNewFile(file, 'text', 0o640)).toBe(true);
+    } finally {
+      process.umask(umask);
+    }
+    expect(readFileSync(file, 'utf8')).toBe('text');
+    expect(modeOf(file)).toBe('640');
+  });
+
+  test('never replaces one that is there, and leaves no draft behind', () => {
+    const folder = makeFolder();
+    const file = writeIn(folder, 'file', 'first');
+    expect(writeNewFile(file, 'second', 0o600)).toBe(false);
+    expect(readFileSync(file, 'utf8')).toBe('first');
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+});

@@ -1,0 +1,223 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { describe, expect, test } from '@jest/globals';
+import { Command, CommanderError } from 'commander';
+import { register } from '../../src/cli/secrets.ts';
+import { faultsOf, load, makeFolder, TOKEN, writeIn } from './config-support.ts';
+
+interface Ran {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/** Runs the command as the command line does, its words after `secrets new`. */
+function secretsNew(...words: string[]): Ran {
+  let stdout = '';
+  let stderr = '';
+  const program = new Command('instantly-receiver').exitOverride().configureOutput({
+    writeOut: (text) => {
+      stdout += text;
+    },
+    writeErr: (text) => {
+      stderr += text;
+    },
+  });
+  register(program);
+  try {
+    program.parse(['secrets', 'new', ...words], { from: 'user' });
+    return { stdout, stderr, exitCode: 0 };
+  } catch (error) {
+    if (error instanceof CommanderError) return { stdout, stderr, exitCode: error.exitCode };
+    // Any other error is printed so, and ends the process with 1.
+    if (error instanceof Error) return { stdout, stderr: `${stderr}error: ${error.message}\n`, exitCode: 1 };
+    throw error;
+  }
+}
+
+const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+
+describe('one secret', () => {
+  test.each([
+    [[], 'INSTANTLY_WEBHOOK_TOKEN', /^[\w-]{43}$/],
+    [['--kind', 'token'], 'INSTANTLY_WEBHOOK_TOKEN', /^[\w-]{43}$/],
+    [['--kind', 'signature'], 'INSTANTLY_SECRET', /^[\w-]{43}$/],
+    [['--kind', 'signature', '--scheme', 'timestamped'], 'INSTANTLY_SECRET', /^[\w-]{43}$/],
+    [['--kind', 'signature', '--scheme', 'standard-webhooks'], 'INSTANTLY_SECRET', /^whsec_[A-Za-z0-9+/]{43}=$/],
+    [['--kind', 'audit'], 'AUDIT_KEY', /^[\w-]{43}$/],
+    [['--kind', 'admin'], 'ADMIN_TOKEN', /^[\w-]{43}$/],
+    [['--kind', 'metrics'], 'METRICS_TOKEN', /^[\w-]{43}$/],
+  ])('%j prints the line for .env alone on stdout', (words, name, form) => {
+    const { stdout, stderr, exitCode } = secretsNew(...words);
+    expect(exitCode).toBe(0);
+    const [line, ...rest] = stdout.split('\n');
+    expect(rest).toEqual(['']);
+    const value = line?.slice(name.length + 1) ?? '';
+    expect(line).toBe(`${name}=${value}`);
+    expect(value).toMatch(form);
+    expect(stderr).toContain('Put the line into .env.');
+    expect(stderr).not.toContain(value);
+    expect(secretsNew(...words).stdout).not.toBe(stdout);
+  });
+
+  test('appended to .env, it is what the receiver works with', () => {
+    const cwd = makeFolder();
+    writeIn(cwd, '.env', secretsNew('--kind', 'signature', '--scheme', 'standard-webhooks').stdout);
+    expect(faultsOf({ NODE_ENV: 'production', INSTANTLY_SIGNATURE_SCHEME: 'standard-webhooks' }, cwd)).toEqual([]);
+  });
+
+  test('a scheme that is not the default is said to need its setting', () => {
+    expect(secretsNew('--kind', 'signature', '--scheme', 'timestamped').stderr).toContain(
+      'Set INSTANTLY_SIGNATURE_SCHEME=timestamped too.',
+    );
+    expect(secretsNew('--kind', 'signature').stderr).not.toContain('INSTANTLY_SIGNATURE_SCHEME');
+  });
+
+  test('--json is one document and nothing else', () => {
+    const { stdout, stderr } = secretsNew('--json');
+    const document = JSON.parse(stdout);
+    expect(document).toEqual({
+      kind: 'token',
+      name: 'INSTANTLY_WEBHOOK_TOKEN',
+      value: expect.stringMatching(/^[\w-]{43}$/),
+      line: `INSTANTLY_WEBHOOK_TOKEN=${document.value}`,
+      next: expect.any(String),
+    });
+    expect(stderr).toBe('');
+  });
+});
+
+describe('--file', () => {
+  test('keeps the value off the screen, in a file for this user alone', () => {
+    const folder = makeFolder();
+    const file = join(folder, 'new/audit-key');
+    const { stdout, stderr, exitCode } = secretsNew('--kind', 'audit', '--file', file);
+    const value = readFileSync(file, 'utf8').trimEnd();
+    expect([exitCode, stdout]).toEqual([0, `AUDIT_KEY_FILE=${file}\n`]);
+    expect(value).toMatch(/^[\w-]{43}$/);
+    expect(stdout + stderr).not.toContain(value);
+    expect([modeOf(file), modeOf(join(folder, 'new'))]).toEqual(['600', '700']);
+    expect(load({ AUDIT_KEY_FILE: file }).audit.key.reveal()).toBe(value);
+  });
+
+  test('never replaces a file', () => {
+    const file = writeIn(makeFolder(), 'key', 'precious');
+    const { stdout, stderr, exitCode } = secretsNew('--file', file);
+    expect([exitCode, stdout]).toEqual([1, '']);
+    expect(stderr).toBe(`error: ${file} exists already and is left as it is; name a new file\n`);
+    expect(readFileSync(file, 'utf8')).toBe('precious');
+  });
+
+  test('says why it cannot write', () => {
+    const file = writeIn(makeFolder(), 'key', '');
+    const { stderr, exitCode } = secretsNew('--file', join(file, 'below'));
+    expect([exitCode, stderr]).toEqual([1, `error: ${join(file, 'below')} cannot be written (EEXIST)\n`]);
+  });
+
+  test.each(['with space', 'with#hash', "with'quote", 'with"quote'])(
+    '%s: the line is quoted so that .env gives the path back',
+    (name) => {
+      const file = join(makeFolder(), name);
+      expect(parseEnv(secretsNew('--file', file).stdout)).toEqual({ INSTANTLY_WEBHOOK_TOKEN_FILE: file });
+    },
+  );
+
+  test('--json names the file, not the value', () => {
+    const file = join(makeFolder(), 'key');
+    const { stdout } = secretsNew('--file', file, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'token', name: 'INSTANTLY_WEBHOOK_TOKEN_FILE', file });
+    expect(stdout).not.toContain(readFileSync(file, 'utf8').trimEnd());
+  });
+});
+
+describe('for a container', () => {
+  test('--all makes the files that another user in there can read, behind a folder that others here cannot enter', () => {
+    const dir = join(makeFolder(), 'secrets');
+    const { stdout, exitCode } = secretsNew('--all', '--dir', dir);
+    expect(exitCode).toBe(0);
+    expect(readdirSync(dir).toSorted()).toEqual(['audit-key', 'instantly-secret', 'webhook-token']);
+    expect(modeOf(dir)).toBe('700');
+    for (const name of readdirSync(dir)) expect(modeOf(join(dir, name))).toBe('644');
+    const settings = load({ NODE_ENV: 'production', INSTANTLY_REQUIRE: 'both', ...parseEnv(stdout) });
+    expect(settings.secretOrigins).toEqual({
+      INSTANTLY_WEBHOOK_TOKEN: 'file',
+      INSTANTLY_SECRET: 'file',
+      AUDIT_KEY: 'file',
+    });
+    expect(settings.warnings).toEqual([]);
+  });
+
+  test('--all makes what is missing and leaves the rest alone', () => {
+    const dir = join(makeFolder(), 'secrets');
+    mkdirSync(dir, { mode: 0o700 });
+    writeIn(dir, 'webhook-token', TOKEN);
+    const list = JSON.parse(secretsNew('--all', '--dir', dir, '--json').stdout);
+    expect(list).toMatchObject([
+      { kind: 'token', name: 'INSTANTLY_WEBHOOK_TOKEN_FILE', file: join(dir, 'webhook-token'), created: false },
+      { kind: 'signature', name: 'INSTANTLY_SECRET_FILE', file: join(dir, 'instantly-secret'), created: true },
+      { kind: 'audit', name: 'AUDIT_KEY_FILE', file: join(dir, 'audit-key'), created: true },
+    ]);
+    expect(readFileSync(join(dir, 'webhook-token'), 'utf8')).toBe(TOKEN);
+    const { stderr } = secretsNew('--all', '--dir', dir);
+    expect(stderr.match(/was there already and is left as it is/g)).toHaveLength(3);
+  });
+
+  test('--all --scheme fits the signature key', () => {
+    const dir = join(makeFolder(), 'secrets');
+    secretsNew('--all', '--dir', dir, '--scheme', 'standard-webhooks');
+    expect(readFileSync(join(dir, 'instantly-secret'), 'utf8')).toMatch(/^whsec_/);
+  });
+
+  test('--dir with a kind makes that one', () => {
+    const dir = join(makeFolder(), 'secrets');
+    expect(secretsNew('--kind', 'metrics', '--dir', dir).stdout).toBe(
+      `METRICS_TOKEN_FILE=${join(dir, 'metrics-token')}\n`,
+    );
+    expect(modeOf(join(dir, 'metrics-token'))).toBe('644');
+  });
+
+  test('a folder that others may enter is refused', () => {
+    const dir = makeFolder();
+    chmodSync(dir, 0o755);
+    const { stderr, exitCode } = secretsNew('--all', '--dir', dir);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      `error: ${dir} lets other users of this machine in; run "chmod 700 ${dir}" first, or name a new folder\n`,
+    ]);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+});
+
+describe('wrong usage', () => {
+  test.each([
+    [['--scheme', 'body']],
+    [['--kind', 'audit', '--scheme', 'body']],
+    [['--dir', 'never-made', '--scheme', 'body']],
+  ])('%j: a scheme without a signature key', (words) => {
+    expect(secretsNew(...words)).toEqual({
+      stdout: '',
+      stderr: 'error: --scheme goes with --kind signature\n',
+      exitCode: 2,
+    });
+  });
+
+  test.each([
+    [['--all', '--kind', 'token']],
+    [['--all', '--file', 'never-made']],
+    [['--dir', 'never-made', '--file', 'never-made']],
+    [['--kind', 'password']],
+    [['--scheme', 'md5']],
+  ])('%j makes nothing', (words) => {
+    const { stdout, stderr, exitCode } = secretsNew(...words);
+    expect(exitCode).not.toBe(0);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^error: /);
+  });
+
+  test('--help says which modes the files get, and why', () => {
+    const { stdout } = secretsNew('--help');
+    expect(stdout).toContain('mode 0644 into a folder of mode 0700');
+    expect(stdout).toContain('mode 0600');
+  });
+});
