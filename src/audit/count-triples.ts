@@ -21,7 +21,7 @@ export interface Counted extends Triple {
 /** Triples come from closed sets; should that ever fail, everything past so many is counted under `OTHER`. */
 export const MAX_TRIPLES = 200;
 
-export const OTHER: Triple = { action: 'audit.other', status: null, reason: 'other' };
+const OTHER: Triple = { action: 'audit.other', status: null, reason: 'other' };
 
 /** Exact counts in bounded memory. */
 export class TripleCounts {

@@ -3,18 +3,13 @@ import type { AuditDraft } from './entry.ts';
 import { draft } from './make-draft.ts';
 
 /** The action of the entry that stands for all that could not be written while the store was away. */
-export const GAP = 'audit.gap';
+const GAP = 'audit.gap';
 
 type GapCount = Triple & { readonly count: number };
 
 /** Entries that could not be written, counted in bounded memory until one entry can say so. */
 export class AuditGap {
   readonly #counts = new TripleCounts();
-
-  /** Whether there is a gap to write down. */
-  get open(): boolean {
-    return this.#counts.size > 0;
-  }
 
   /** Takes note of an entry whose commit failed. One that stands for many counts as many, be it from the anonymous
    * budget or a gap itself, so that all drafts of a failed commit can be handed over as they are. */

@@ -79,10 +79,7 @@ export class ChainWalk {
   #believeLinks(entry: AuditEntry): void {
     const follows = readHeads(entry.metadata['follows']);
     if (follows === undefined) this.#report(entry, 'link', 'The heads that it follows cannot be read.');
-    for (const head of follows ?? []) {
-      if (head.writer === entry.writer) this.#report(entry, 'link', 'It follows its own chain.');
-      else this.claims.add({ kind: 'link', head, by: nameOf(entry) });
-    }
+    for (const head of follows ?? []) this.claims.add({ kind: 'link', head, by: nameOf(entry) });
   }
 
   #believeCuts(entry: AuditEntry): void {

@@ -68,13 +68,17 @@ export class AuditLog {
     return stored;
   }
 
-  /** Cuts everything older than `before` and records it in `writer`'s chain. */
-  prune(writer: string, before: number): void {
+  /** Everything older than `before` goes. */
+  pruneByAge(writer: string, before: number): void {
+    this.prune(writer, (entry) => Date.parse(entry.timestamp) < before, before);
+  }
+
+  /** What is due must be a start of each chain. Its record goes into `writer`'s chain. */
+  prune(writer: string, due: (entry: AuditEntry) => boolean, before: number): void {
     const previous = collectCuts(
       this.entries.filter(({ action }) => action === PRUNE),
       this.key,
     );
-    const due = (entry: AuditEntry) => Date.parse(entry.timestamp) < before;
     const made = [...this.chains.values()].flatMap((entries) => {
       const last = entries.filter(due).at(-1);
       return last === undefined ? [] : (cutAt(last, this.key) ?? []);
@@ -106,29 +110,35 @@ export class AuditLog {
   }
 }
 
-/** A log of up to `steps` events, with several chains at once, ends, starts and prunings. */
-export function randomLog(key: AuditKey, roll: Dice, steps: number): AuditLog {
+/** A log of up to `steps` events, with several chains at once, ends, starts and prunings: by age, as the service
+ * prunes, or anyhow, so that a record of pruning may go before what it is needed for. */
+export function randomLog(key: AuditKey, roll: Dice, steps: number, pruning: 'by age' | 'anyhow'): AuditLog {
   const log = new AuditLog(key);
   const names = Array.from({ length: 16 }, (_, index) => uuid(0xf000 + ((index * 7) % 16)));
   let live: string[] = [];
   const one = () => live[roll(live.length)] ?? '';
   for (let step = 0; step < steps; step += 1) {
     const throwOf = roll(12);
-    const next = names[0];
     if (live.length === 0 || (throwOf === 0 && names.length > 2)) {
+      const next = names.shift();
       if (next === undefined) break;
-      names.shift();
       live.push(next);
       log.start(next);
     } else if (throwOf === 1) live.splice(roll(live.length), 1);
     else if (throwOf === 2) {
-      log.prune(one(), log.now - roll(20) * 1_000);
+      if (pruning === 'by age') log.pruneByAge(one(), log.now - roll(20) * 1_000);
+      else pruneAnyhow(log, one(), roll);
       // A chain that was pruned whole goes on under another name.
       live = live.filter((writer) => log.chains.has(writer));
     } else log.append(one(), { status: [200, 401][roll(2)] ?? 0, bytes: roll(9), requestId: `r${roll(99)}` });
     if (throwOf > 7) log.note();
   }
   return log;
+}
+
+function pruneAnyhow(log: AuditLog, writer: string, roll: Dice): void {
+  const due = new Set([...log.chains.values()].flatMap((chain) => chain.slice(0, roll(3) * roll(chain.length + 1))));
+  log.prune(writer, (entry) => due.has(entry), 0);
 }
 
 export function isNamed(entries: readonly AuditEntry[], entry: AuditEntry): boolean {

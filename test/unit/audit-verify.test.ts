@@ -1,63 +1,28 @@
 import { describe, expect, test } from '@jest/globals';
 import { GENESIS_HASH } from '../../src/audit/chain.ts';
 import type { AuditEntry, AuditMetadata, ChainHead } from '../../src/audit/entry.ts';
-import { plainHeads } from '../../src/audit/heads.ts';
 import { CHAIN_START } from '../../src/audit/link-chains.ts';
 import type { AnchorHead } from '../../src/audit/parse-anchor.ts';
-import { PRUNE } from '../../src/audit/prune-chains.ts';
 import { verifyAudit } from '../../src/audit/verify.ts';
-import { AuditLog, resealed, uuid } from './audit-log-model.ts';
+import { AuditLog, resealed } from './audit-log-model.ts';
+import { A, at, B, C, change, resealAt, threeChains, without } from './audit-three-chains.ts';
 
 const key = Buffer.alloc(32, 7);
-const [A, B, C] = [uuid(0xc), uuid(0xb), uuid(0xa)];
-const [X, Y] = ['a'.repeat(64), 'b'.repeat(64)];
+const X = 'a'.repeat(64);
 
 const check = (entries: readonly AuditEntry[], anchor?: readonly AnchorHead[]) =>
   verifyAudit(() => entries, key, anchor === undefined ? {} : { anchor });
 
-/** A ended at 5; B follows A@5 and lives on; C follows B@3, which has grown to 5 since. Read in the order A, B, C. */
-function threeChains(): AuditLog {
-  const log = new AuditLog(key);
-  log.start(A);
-  for (let count = 0; count < 4; count += 1) log.append(A, { status: 200 });
-  log.start(B);
-  log.append(B);
-  log.append(B);
-  log.start(C);
-  log.append(B);
-  log.append(B);
-  log.append(C);
-  return log;
-}
-
-const at = (log: AuditLog, writer: string, seq: number): AuditEntry => {
-  const entry = log.entries.find((one) => one.writer === writer && one.seq === seq);
-  if (entry === undefined) throw new Error('no such entry');
-  return entry;
-};
-
-const without = (log: AuditLog, ...gone: readonly (readonly [string, number])[]) =>
-  log.entries.filter((entry) => !gone.some(([writer, seq]) => entry.writer === writer && entry.seq === seq));
-
-const change = (log: Pick<AuditLog, 'entries'>, writer: string, seq: number, changes: object) =>
-  log.entries.map((entry) => (entry.writer === writer && entry.seq === seq ? { ...entry, ...changes } : entry));
-
-/** As only this service could: with its key. */
-const resealAt = (log: AuditLog, writer: string, seq: number, changes: object) =>
-  log.entries.map((entry) =>
-    entry.writer === writer && entry.seq === seq ? resealed({ ...entry, ...changes }, key) : entry,
-  );
-
 describe('an untouched log', () => {
   test('holds, and its heads are an anchor for the next time', async () => {
-    const log = threeChains();
+    const log = threeChains(key);
     const heads = [C, B, A].map((writer) => log.heads.find((head) => head.writer === writer));
     expect(await check(log.entries)).toEqual({ ok: true, entries: 12, chains: 3, heads });
     expect(await check(log.entries, log.heads)).toMatchObject({ ok: true });
   });
 
   test('holds in whichever order its chains are read, and from a stream', async () => {
-    const log = threeChains();
+    const log = threeChains(key);
     const entries = [C, A, B].flatMap((writer) => log.chains.get(writer) ?? []);
     async function* stream() {
       yield* entries;
@@ -70,13 +35,13 @@ describe('an untouched log', () => {
   });
 
   test('does not hold under another key', async () => {
-    const verdict = await verifyAudit(() => threeChains().entries, Buffer.alloc(32, 8));
+    const verdict = await verifyAudit(() => threeChains(key).entries, Buffer.alloc(32, 8));
     expect(verdict).toMatchObject({ ok: false, faultyChains: 3, fault: { kind: 'edited', writer: A, seq: 1 } });
   });
 });
 
 describe('the first entry that does not hold is named', () => {
-  const log = threeChains();
+  const log = threeChains(key);
   const [a2, a3, b3] = [at(log, A, 2), at(log, A, 3), at(log, B, 3)];
 
   test.each<[string, AuditEntry[], object]>([
@@ -142,6 +107,11 @@ describe('the first entry that does not hold is named', () => {
     expect(await check(without(log, [A, 3]))).toMatchObject({ entries: 11, chains: 3, faultyChains: 1 });
   });
 
+  test('an edited first entry accuses no other chain', async () => {
+    const entries = change(log, C, 1, { metadata: { follows: [{ writer: A, seq: 99, hash: X }] } });
+    expect(await check(entries)).toMatchObject({ fault: { kind: 'edited', writer: C, seq: 1 }, faultyChains: 1 });
+  });
+
   test('a fault that shows only at the end still comes before a later one', async () => {
     const entries = change(log, B, 2, { userId: 'admin' }).filter(({ writer, seq }) => writer !== A || seq < 4);
     expect(await check(entries)).toMatchObject({ fault: { kind: 'link', writer: A, seq: 5 }, faultyChains: 2 });
@@ -154,7 +124,7 @@ describe('the first entry that does not hold is named', () => {
 });
 
 describe('what the key itself has sealed must make sense', () => {
-  const log = threeChains();
+  const log = threeChains(key);
   const first = at(log, A, 1);
   const loose = (entries: readonly AuditEntry[]) => entries.filter(({ writer, seq }) => writer === A && seq === 1);
   const follow = (follows: unknown) => [resealed({ ...first, metadata: { follows } as AuditMetadata }, key)];
@@ -208,6 +178,13 @@ describe('what the key itself has sealed must make sense', () => {
     expect(await check(read)).toMatchObject({ ok: false, fault });
   });
 
+  test('a link to a head by a wrong seq', async () => {
+    const { hash } = at(log, A, 5);
+    const entries = resealAt(log, B, 1, { metadata: { follows: [{ writer: A, seq: 3, hash }] } });
+    const read = entries.filter(({ writer, seq }) => writer === A || (writer === B && seq === 1));
+    expect(await check(read)).toMatchObject({ ok: false, fault: { kind: 'link', writer: A, seq: 3 } });
+  });
+
   test('a start in the midst of a chain names nothing', async () => {
     const odd = new AuditLog(key);
     odd.start(A);
@@ -217,7 +194,7 @@ describe('what the key itself has sealed must make sense', () => {
 });
 
 test('a chain forked by an older copy of the database put back under the running service is found', async () => {
-  const log = threeChains();
+  const log = threeChains(key);
   // C was started over B@3; then the copy with B@2 came back, B went on from there, and C's rows were put back too.
   const fork = new AuditLog(key);
   fork.start(A);
@@ -231,7 +208,7 @@ test('a chain forked by an older copy of the database put back under the running
 });
 
 describe('an anchor', () => {
-  const log = threeChains();
+  const log = threeChains(key);
   const head = (writer: string, seq: number): ChainHead => {
     const { hash } = at(log, writer, seq);
     return { writer, seq, hash };
@@ -277,149 +254,9 @@ describe('an anchor', () => {
   });
 });
 
-describe('pruning', () => {
-  /** A is gone, B begins at 4, and C holds the record of it. */
-  function pruned(): AuditLog {
-    const log = threeChains();
-    log.prune(C, Date.parse(at(log, B, 4).timestamp));
-    // C's first entry, which named B@3, is older than B's fourth.
-    expect(log.entries.map(({ writer, seq }) => [writer, seq])).toEqual([
-      [B, 4],
-      [B, 5],
-      [C, 2],
-      [C, 3],
-    ]);
-    return log;
-  }
-  const recut = (log: AuditLog, cut: unknown) => resealAt(log, C, 3, { metadata: { before: 'never', cut } });
-  const cuts = (log: AuditLog) => at(log, C, 3).metadata['cut'] as unknown as ChainHead[];
-
-  test('leaves a log that holds', async () => {
-    expect(await check(pruned().entries)).toMatchObject({ ok: true, entries: 4, chains: 2 });
-  });
-
-  test('an anchor from before it holds', async () => {
-    const before = threeChains().entries.map(({ writer, seq, hash }) => ({ writer, seq, hash }));
-    expect(await check(pruned().entries, before)).toMatchObject({ ok: true });
-  });
-
-  test.each<[string, (log: AuditLog) => AuditEntry[], object]>([
-    [
-      'more removed than recorded',
-      (log) => without(log, [B, 4]),
-      {
-        kind: 'start',
-        writer: B,
-        seq: 5,
-        detail: 'Before it, entry 4 is missing, and no pruning of them is recorded.',
-      },
-    ],
-    [
-      'brought back in part',
-      (log) => [...log.removed.filter(({ writer, seq }) => writer === B && seq === 3), ...log.entries],
-      { kind: 'cut', writer: B, seq: 3 },
-    ],
-    [
-      'brought back whole',
-      (log) => [...log.removed.filter(({ writer }) => writer === A), ...log.entries],
-      { kind: 'cut', writer: A, seq: 1, detail: `By entry 3 of chain ${C} it was removed, and yet it is here.` },
-    ],
-    [
-      'another entry before the start',
-      (log) => resealAt(log, B, 4, { prevHash: X }),
-      { kind: 'cut', writer: B, seq: 4 },
-    ],
-    ['its record removed', (log) => without(log, [C, 3]), { kind: 'start', writer: B, seq: 4 }],
-    ['a record that cannot be read', (log) => recut(log, [{ writer: B }]), { kind: 'start', writer: B, seq: 4 }],
-  ])('%s', async (_, tamper, fault) => {
-    expect(await check(tamper(pruned()))).toMatchObject({ ok: false, fault });
-  });
-
-  test('a record that cannot be read is a fault by itself', async () => {
-    const log = new AuditLog(key);
-    log.start(A);
-    log.append(A, { cut: 'none' }, PRUNE);
-    expect(await check(log.entries)).toMatchObject({ ok: false, fault: { kind: 'cut', writer: A, seq: 2 } });
-  });
-
-  test('two records that contradict each other', async () => {
-    const log = new AuditLog(key);
-    log.start(A);
-    for (const hash of [X, X, Y]) log.append(A, { cut: [{ writer: B, seq: 7, hash }] }, PRUNE);
-    const detail = `It contradicts the cut of chain ${B} by entry 2 of chain ${A}.`;
-    expect(await check(log.entries)).toMatchObject({ ok: false, fault: { kind: 'cut', writer: A, seq: 4, detail } });
-  });
-
-  test('the newest of several records counts, whichever is read first', async () => {
-    for (const order of [
-      [4, 7],
-      [7, 4],
-    ]) {
-      const log = new AuditLog(key);
-      log.start(A);
-      for (const seq of order)
-        log.append(A, { cut: [{ writer: B, seq, hash: X }], before: new Date(seq).toISOString() }, PRUNE);
-      expect(await check(log.entries, [{ writer: B, seq: 7, hash: X }])).toMatchObject({ ok: true });
-      expect(await check(log.entries, [{ writer: B, seq: 7, hash: Y }])).toMatchObject({
-        ok: false,
-        fault: { kind: 'anchor', writer: B, seq: 7, id: null },
-      });
-      expect(await check(log.entries, [{ writer: B, seq: 8, hash: X }])).toMatchObject({ ok: false });
-      expect(await check(log.entries, [{ writer: C, seq: 1, hash: X, time: 6 }])).toMatchObject({ ok: true });
-      expect(await check(log.entries, [{ writer: C, seq: 1, hash: X, time: 7 }])).toMatchObject({ ok: false });
-    }
-  });
-
-  test('links into what was pruned must agree with each other', async () => {
-    const log = new AuditLog(key);
-    const seal = (writer: string, metadata: AuditMetadata) => {
-      log.chains.set(writer, []);
-      log.append(writer, metadata, CHAIN_START);
-    };
-    seal(A, { follows: [{ writer: uuid(1), seq: 5, hash: X }] });
-    seal(B, { follows: [{ writer: uuid(1), seq: 5, hash: Y }] });
-    log.append(B, { cut: [{ writer: uuid(1), seq: 9, hash: X }] }, PRUNE);
-    const fault = {
-      kind: 'link',
-      writer: uuid(1),
-      seq: 5,
-      detail: expect.stringMatching(/^Different ones are named by entry 1 of/),
-    };
-    expect(await check(log.entries)).toMatchObject({ ok: false, fault });
-  });
-
-  test('a head in the anchor whose chain is gone is excused by nothing but its age', async () => {
-    const log = pruned();
-    const { before } = at(log, C, 3).metadata;
-    const time = Date.parse(String(before));
-    const gone = { writer: uuid(1), seq: 5, hash: X };
-    expect(await check(log.entries, [{ ...gone, time: time - 1 }])).toMatchObject({ ok: true });
-    expect(await check(log.entries, [{ ...gone, time }])).toMatchObject({
-      ok: false,
-      fault: { kind: 'anchor', writer: uuid(1) },
-    });
-    expect(await check(log.entries, [gone])).toMatchObject({ ok: false });
-    expect(await check(threeChains().entries, [{ ...gone, time: 0 }])).toMatchObject({ ok: false });
-    // Its chain is not gone: then its end is.
-    expect(await check(log.entries, [{ writer: B, seq: 9, hash: X, time: 0 }])).toMatchObject({ ok: false });
-  });
-
-  test('a forged record excuses nothing', async () => {
-    const log = pruned();
-    const gone = without(log, [B, 4]);
-    const forged = [...cuts(log).filter(({ writer }) => writer !== B), { writer: B, seq: 4, hash: at(log, B, 4).hash }];
-    const entries = gone.map((entry) =>
-      entry.writer === C && entry.seq === 3
-        ? { ...entry, metadata: { ...entry.metadata, cut: plainHeads(forged) } }
-        : entry,
-    );
-    expect(await check(entries)).toMatchObject({ ok: false, fault: { kind: 'start', writer: B, seq: 5 } });
-  });
-});
-
 describe('reading', () => {
   test('an entry that is gone when it is looked for is missing', async () => {
-    const log = threeChains();
+    const log = threeChains(key);
     let calls = 0;
     const read = () => {
       calls += 1;
@@ -449,7 +286,7 @@ describe('reading', () => {
   });
 
   test.each([1, 2])('ends with the signal in pass %i', async (pass) => {
-    const log = threeChains();
+    const log = threeChains(key);
     const stop = new AbortController();
     let calls = 0;
     const read = () => {
