@@ -78,16 +78,33 @@ export class SnapshotReader {
     for (const { chain, writer } of this.#chains) {
       if (entries.length >= limit) break;
       if (after !== undefined && writer < after.writer) continue;
-      const rows = this.#connection.all<AuditRow>(
-        `SELECT ? AS writer, ${COLUMNS} FROM audit_entries a WHERE a.chain = ? AND a.seq > ? ORDER BY a.seq LIMIT ?`,
-        writer,
-        chain,
-        writer === after?.writer ? after.seq : Number.MIN_SAFE_INTEGER,
-        limit - entries.length,
-      );
+      const start = writer === after?.writer ? after.seq : Number.MIN_SAFE_INTEGER;
+      const rows = this.#page({ chain, writer }, start, limit - entries.length);
       for (const row of rows) entries.push(toEntry(row));
     }
     return entries;
+  }
+
+  /** Whole in its last `seq`: somebody who has dropped the unique index may have put two entries there, and the next page
+   * begins behind it. */
+  #page({ chain, writer }: NamedChain, after: number, limit: number): AuditRow[] {
+    const select = `SELECT ? AS writer, ${COLUMNS} FROM audit_entries a WHERE a.chain = ?`;
+    const rows = this.#connection.all<AuditRow>(
+      `${select} AND a.seq > ? ORDER BY a.seq, a.position LIMIT ?`,
+      writer,
+      chain,
+      after,
+      limit,
+    );
+    const last = rows.at(-1);
+    if (last === undefined) return rows;
+    const lasts = this.#connection.all<AuditRow>(
+      `${select} AND a.seq = ? ORDER BY a.position`,
+      writer,
+      chain,
+      last.seq,
+    );
+    return [...rows.filter(({ seq }) => seq !== last.seq), ...lasts];
   }
 
   close(): void {
@@ -95,7 +112,7 @@ export class SnapshotReader {
   }
 }
 
-/** Those that entries name, whether or not they have a row. Steps from one chain to the next in the index. */
+/** Those that entries name, whether or not they have a row. A second one under a name comes out under another, and fails. Steps from one chain to the next in the index. */
 function listChains(connection: Connection): NamedChain[] {
   return connection
     .all<{ chain: number; writer: string }>(
@@ -107,7 +124,12 @@ function listChains(connection: Connection): NamedChain[] {
       SELECT step.chain, coalesce(c.writer, 'chain ' || step.chain) AS writer
         FROM step LEFT JOIN audit_chains c ON c.chain = step.chain WHERE step.chain IS NOT NULL`,
     )
-    .sort((a, b) => (a.writer < b.writer ? -1 : 1));
+    .sort((a, b) => (a.writer < b.writer ? -1 : 1))
+    .map((chain, index, chains) =>
+      chains[index - 1]?.writer === chain.writer
+        ? { ...chain, writer: `${chain.writer}, chain ${chain.chain}` }
+        : chain,
+    );
 }
 
 /** Those that no later chain's first entry has named: all others hang on them. */
