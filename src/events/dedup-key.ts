@@ -1,0 +1,38 @@
+import { createHash, hash } from 'node:crypto';
+import { writeCanonicalJson } from './canonical-json.ts';
+import type { ReadableBody } from './parse-body.ts';
+import type { EventFacts } from './read-event.ts';
+import { scanJson } from './scan-json.ts';
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * The deduplication key, 32 bytes: SHA-256 over the canonical JSON of the payload, or over the raw bytes where JSON.parse
+ * or the canonical form loses something that two different payloads could differ in.
+ *
+ * The two need no mark to tell them apart: bytes that equal a canonical form have lost nothing, so they are their own
+ * canonical form and never keyed as raw.
+ */
+export function dedupKey(body: ReadableBody): Uint8Array {
+  return canonicalKey(body) ?? hash('sha256', body.bytes, 'buffer');
+}
+
+function canonicalKey(body: ReadableBody): Uint8Array | undefined {
+  if (!body.exact) return undefined;
+  const scan = scanJson(body.text);
+  if (!scan.exactNumbers) return undefined;
+  const digest = createHash('sha256');
+  const members = writeCanonicalJson(body.payload, (piece) => {
+    digest.update(piece, 'utf8');
+  });
+  // JSON.parse keeps the last of two members of one name, so fewer of them are left than were written.
+  return members === scan.members ? digest.digest() : undefined;
+}
+
+/**
+ * Epoch milliseconds after which the same content counts as new. Only for an hour where the payload does not say when it
+ * happened: two like events of different days would then read alike, and the second must not be lost.
+ */
+export function dedupUntil(facts: Pick<EventFacts, 'timestamp'>, receivedAt: number, retentionMs: number): number {
+  return receivedAt + (facts.timestamp === null ? HOUR_MS : retentionMs);
+}
