@@ -5,6 +5,8 @@ import { draft } from './audit/make-draft.ts';
 import { composeHttp } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { type LoadedHandler, loadHandlers } from './dispatch/load-handlers.ts';
 import { fingerprintSecrets } from './fingerprint-secrets.ts';
 import { BufferBudget } from './http/buffer-budget.ts';
 import { Readiness } from './http/readiness.ts';
@@ -12,7 +14,7 @@ import { Inbox } from './inbox/accept.ts';
 import { AuditTrail } from './inbox/audit-trail.ts';
 import { GroupCommit } from './inbox/group-commit.ts';
 import { Retention } from './inbox/retention.ts';
-import type { HandlerRoute, Store } from './inbox/store.ts';
+import type { Store } from './inbox/store.ts';
 import { watchDisk } from './inbox/watch-disk.ts';
 import { createSecretMetrics } from './metrics/secret-metrics.ts';
 import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
@@ -30,7 +32,8 @@ export interface Receiver {
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly retention: Retention;
-  readonly handlers: readonly HandlerRoute[];
+  readonly dispatcher: Dispatcher;
+  readonly handlers: readonly LoadedHandler[];
   /** From now on answers end their connections and /readyz says no. */
   stopAccepting(): void;
   /** Ends the periodic looks. */
@@ -38,16 +41,12 @@ export interface Receiver {
 }
 
 export async function compose(settings: Settings, logger: Logger): Promise<Receiver> {
-  const store = await SqliteStore.open({
-    file: settings.store.file,
-    writer: uuidv7(),
-    auditKey: settings.audit.key.reveal(),
-    serve: true,
-  });
+  const [store, { handlers, warnings }] = await openBoth(openStore(settings), loadHandlers(settings.handlers.dir));
+  for (const warning of warnings) logger.warn(warning);
   const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
   const metrics = composeMetrics(store, () => budget.used, logger);
-  const { trail, commits } = composeCommits(settings, store, metrics, logger);
-  const handlers: HandlerRoute[] = [];
+  const { trail, commits } = composeCommits(settings, store, metrics, logger, () => dispatcher.wake());
+  const dispatcher = composeDispatcher({ settings, store, metrics, logger, commits, handlers });
   const inbox = new Inbox({ commits, handlers, retentionMs: settings.retentionMs });
   const readiness = new Readiness(store);
   const retention = composeRetention(settings, store, logger);
@@ -78,6 +77,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
     metrics,
     readiness,
     retention,
+    dispatcher,
     handlers,
     stopAccepting: () => {
       stopping = true;
@@ -90,8 +90,25 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
   };
 }
 
+function openStore(settings: Settings): Promise<SqliteStore> {
+  const { store, audit } = settings;
+  return SqliteStore.open({ file: store.file, writer: uuidv7(), auditKey: audit.key.reveal(), serve: true });
+}
+
+/** Side by side; where the handlers cannot be used, the store is closed again. */
+async function openBoth<Second>(
+  opening: Promise<SqliteStore>,
+  loading: Promise<Second>,
+): Promise<[SqliteStore, Second]> {
+  const [store, second] = await Promise.allSettled([opening, loading]);
+  if (store.status === 'rejected') throw store.reason;
+  if (second.status === 'fulfilled') return [store.value, second.value];
+  await store.value.close();
+  throw second.reason;
+}
+
 /** The trail hands its entries to the commits, and the commits tell it how they went. */
-function composeCommits(settings: Settings, store: Store, metrics: Metrics, logger: Logger) {
+function composeCommits(settings: Settings, store: Store, metrics: Metrics, logger: Logger, onPending: () => void) {
   const trail: AuditTrail = new AuditTrail({
     anonymousPerMinute: settings.audit.anonymousPerMinute,
     nudge: () => commits.nudge(),
@@ -103,7 +120,8 @@ function composeCommits(settings: Settings, store: Store, metrics: Metrics, logg
     maxBatch: MAX_BATCH,
     takeAudits: () => trail.take(),
     lostAudits: (drafts) => trail.lost(drafts),
-    onCommit: ({ seconds, size }) => {
+    onCommit: ({ seconds, size, result }) => {
+      if (result.pending > 0) onPending();
       metrics.events.commitDuration.observe(seconds);
       metrics.events.commitBatchSize.observe(size);
       trail.storeIsBack();
@@ -114,6 +132,40 @@ function composeCommits(settings: Settings, store: Store, metrics: Metrics, logg
     },
   });
   return { trail, commits };
+}
+
+interface DispatchParts {
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly commits: GroupCommit;
+  readonly handlers: readonly LoadedHandler[];
+}
+
+function composeDispatcher({ settings, store, metrics, logger, commits, handlers }: DispatchParts): Dispatcher {
+  const dispatcher = new Dispatcher({
+    store,
+    handlers,
+    logger,
+    settings: settings.handlers,
+    logLevel: settings.logLevel,
+    commitOutcome: async (outcome) => {
+      await commits.outcome(outcome);
+      metrics.events.auditEntries.inc({ result: outcome.audit.result });
+    },
+    hooks: {
+      onStart: ({ receivedAt, attempt, replay }) => {
+        if (attempt === 1 && !replay) metrics.deliveries.wait.observe(Math.max(0, (Date.now() - receivedAt) / 1_000));
+      },
+      onRun: (handler, result, seconds) => {
+        metrics.deliveries.runs.inc({ handler, result });
+        metrics.deliveries.duration.observe({ handler }, seconds);
+      },
+    },
+  });
+  store.onForeignChange(() => dispatcher.wake());
+  return dispatcher;
 }
 
 function composeRetention(settings: Settings, store: Store, logger: Logger): Retention {

@@ -21,6 +21,7 @@ export async function serve(settings: Settings, output: LogOutput, stop: AbortSi
   const receiver = await compose(settings, logger);
   const port = await listen(receiver, settings);
   receiver.trail.record(serviceDraft('service.start', { version: process.version }));
+  void receiver.dispatcher.start();
   const timers = startTimers(receiver, logger);
   logger.info(
     { port, data: settings.store.file, handlers: receiver.handlers.map(({ handler }) => handler) },
@@ -76,15 +77,17 @@ async function logHeads({ store }: Receiver, logger: Logger): Promise<void> {
 }
 
 async function drain(receiver: Receiver, logger: Logger, reason: string): Promise<void> {
-  const { server, store, commits, trail } = receiver;
+  const { server, store, commits, trail, dispatcher } = receiver;
   receiver.stopAccepting();
   receiver.stopWatching();
   const closed = once(server, 'close');
   server.close();
   server.closeIdleConnections();
   const cut = setTimeout(() => server.closeAllConnections(), FINISH_MS);
-  await closed;
+  const [{ threadsLeft }] = await Promise.all([dispatcher.drain({ handlersMs: FINISH_MS }), closed]);
   clearTimeout(cut);
+  if (threadsLeft > 0)
+    logger.warn({ threadsLeft }, 'threads of handlers are inside a system call and could not be ended');
   trail.record(serviceDraft('service.stop', { reason }));
   trail.drain();
   await commits.settle();
