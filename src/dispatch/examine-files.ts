@@ -1,0 +1,61 @@
+import { Worker } from 'node:worker_threads';
+import { errorCode } from './error-code.ts';
+import type { FromLoaderThread, HandlerFacts, LoaderThreadOptions, ThreadSettings } from './thread-protocol.ts';
+
+/** One for each file, in order. */
+export type Examined = { readonly facts: HandlerFacts } | { readonly reasons: readonly string[] };
+
+export interface ExamineOptions extends ThreadSettings {
+  readonly env: NodeJS.ProcessEnv;
+  /** For each file, milliseconds. */
+  readonly limitMs: number;
+}
+
+/** Imports the files in a thread of their own. One that hangs or ends the thread is named, and the rest goes on in another. */
+export async function examineFiles(files: readonly string[], options: ExamineOptions): Promise<Examined[]> {
+  const results: Examined[] = [];
+  while (results.length < files.length) {
+    const found = await examineSome(files.slice(results.length), options);
+    results.push(...found);
+  }
+  return results;
+}
+
+/** Resolves with at least one result: of all files, or of those up to the one that cost the thread its life. */
+function examineSome(files: readonly string[], options: ExamineOptions): Promise<Examined[]> {
+  const { env, limitMs, logLevel, logFd } = options;
+  const workerData: LoaderThreadOptions = { files, logLevel, logFd };
+  const worker = new Worker(new URL('./loader-thread.ts', import.meta.url), {
+    workerData,
+    env,
+    stdout: true,
+    stderr: true,
+    name: 'handler-loader',
+  });
+  const results: Examined[] = [];
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const finish = (reason?: string): void => {
+      clearTimeout(timer);
+      if (reason !== undefined && results.length < files.length) results.push({ reasons: [reason] });
+      worker.removeAllListeners();
+      // A late error of a thread that is being ended concerns nobody.
+      worker.on('error', () => undefined);
+      void worker.terminate();
+      resolve(results);
+    };
+    const arm = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => finish(`it is not loaded after ${limitMs / 1_000} s`), limitMs);
+    };
+    arm();
+    worker.on('message', (message: FromLoaderThread) => {
+      arm();
+      if ('loaded' in message) results.push({ facts: message.facts });
+      if ('failed' in message) results.push({ reasons: message.reasons });
+      if (results.length === files.length) finish();
+    });
+    worker.on('error', (error) => finish(`it ends the thread that loads it: ${errorCode(error) ?? 'unknown error'}`));
+    worker.on('exit', () => finish('it ends the thread that loads it; a handler file must not call process.exit'));
+  });
+}

@@ -1,0 +1,86 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { HandlerRoute, Store } from '../inbox/store.ts';
+import type { DispatchLogger } from './dispatch-hooks.ts';
+import { storeBackoff } from './limits.ts';
+
+const INTERVAL_MS = 30_000;
+
+export interface RecoverLoopOptions {
+  readonly store: Pick<Store, 'recoverLeases' | 'registerHandlers'>;
+  readonly routes: readonly HandlerRoute[];
+  readonly maxAttempts: number;
+  readonly clock: () => number;
+  readonly logger: DispatchLogger;
+  readonly onRecovered: () => void;
+  /** Default: 30 s. */
+  readonly intervalMs?: number;
+}
+
+/** Registers the handlers once, and takes back lost leases from then on. */
+export class RecoverLoop {
+  readonly #options: RecoverLoopOptions;
+  readonly #end = new AbortController();
+  #hasStarted = false;
+
+  constructor(options: RecoverLoopOptions) {
+    this.#options = options;
+  }
+
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  /** Resolves after the first time that all of it succeeded, or after `stop`. */
+  async start(): Promise<void> {
+    const { store, routes, logger } = this.#options;
+    for (let failures = 1; !this.#end.signal.aborted; failures += 1) {
+      try {
+        await store.registerHandlers(routes);
+        await this.#recover();
+        this.#hasStarted = !this.#end.signal.aborted;
+        void this.#keepRecovering();
+        return;
+      } catch (err) {
+        if (failures === 1) logger.warn({ err }, 'handlers could not be registered; it is tried again');
+      }
+      await this.#wait(storeBackoff(failures));
+    }
+  }
+
+  stop(): void {
+    this.#hasStarted = false;
+    this.#end.abort();
+  }
+
+  async #keepRecovering(): Promise<void> {
+    while (await this.#wait(this.#options.intervalMs ?? INTERVAL_MS)) {
+      try {
+        if ((await this.#recover()) > 0) this.#options.onRecovered();
+      } catch (err) {
+        this.#options.logger.warn({ err }, 'lost leases could not be taken back; it is tried again');
+      }
+    }
+  }
+
+  /** In steps, as the store gives them. */
+  async #recover(): Promise<number> {
+    const { store, maxAttempts, clock, logger } = this.#options;
+    let deliveries = 0;
+    for (let step = -1; step !== 0 && !this.#end.signal.aborted; deliveries += step) {
+      step = await store.recoverLeases(clock(), maxAttempts);
+    }
+    if (deliveries > 0) logger.warn({ deliveries }, 'took back deliveries whose process or lease had ended');
+    return deliveries;
+  }
+
+  /** Gives whether to go on. */
+  async #wait(milliseconds: number): Promise<boolean> {
+    try {
+      await pause(milliseconds, undefined, { signal: this.#end.signal });
+      return true;
+    } catch {
+      // Aborted: the service is stopping.
+      return false;
+    }
+  }
+}
