@@ -1,7 +1,7 @@
 /**
  * Lays the image out and runs it as a container would: read-only, as process 1 and user 1000, without capabilities, with
- * secrets from files. Proves that it starts, turns healthy by its own health check, takes an event, answers its command
- * line, and ends on SIGTERM. Writes what it exposes to METRICS_FILE, for promtool.
+ * secrets from files. Proves that it starts, turns healthy by its own health check, takes an event to a handler, answers
+ * its command line, and ends on SIGTERM. Writes what it exposes to METRICS_FILE, for promtool.
  *
  *   node scripts/try-image.ts [METRICS_FILE]
  */
@@ -25,13 +25,18 @@ import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { findReceiver, findUnshare, isolate, type Trial } from './isolate.ts';
 import { layOutImage } from './lay-out-image.ts';
-import { findInstruction, readExecForm, readHealthcheck } from './read-dockerfile.ts';
+import { findInstruction, readEnvironment, readExecForm, readHealthcheck } from './read-dockerfile.ts';
 
 const REPOSITORY = dirname(import.meta.dirname);
 const START_MS = 30_000;
 /** What the receiver promises, and one second for the processes around it. */
 const STOP_MS = 11_000;
 const TOKEN = 'a token that only this trial knows';
+
+/** Mounted over the image's own, as docker-compose.yml does. */
+const HANDLER = `import { defineHandler } from 'instantly-webhook-receiver';
+export default defineHandler({ name: 'trial', events: ['email_sent'], handle: () => {} });
+`;
 
 const folder = mkdtempSync(join(tmpdir(), 'image-'));
 try {
@@ -55,6 +60,10 @@ async function prepare(base: string): Promise<Trial> {
   ] as const) {
     writeFileSync(join(secrets, name), `${value}\n`, { mode: 0o644 });
   }
+  const handlers = join(layout.root, readEnvironment(layout.stage)['HANDLERS_DIR'] ?? '');
+  rmSync(handlers, { recursive: true });
+  mkdirSync(handlers);
+  writeFileSync(join(handlers, 'trial.ts'), HANDLER);
   chmodSync(data, 0o770);
   if (process.getuid?.() === 0) chownSync(data, 1000, 0);
   return { layout, empty, data, secrets, port: await findFreePort(), unshare: findUnshare() };
@@ -80,7 +89,7 @@ async function tryImage(trial: Trial, metricsFile: string | undefined): Promise<
     await untilHealthy(trial, service);
     report('healthy by its own HEALTHCHECK');
     await tryRequests(trial, metricsFile);
-    tryCommandLine(trial);
+    await tryCommandLine(trial);
     const pid = findReceiver(service);
     const stopAt = Date.now();
     process.kill(pid, 'SIGTERM');
@@ -126,15 +135,21 @@ async function tryRequests({ port }: Trial, metricsFile: string | undefined): Pr
   if (metricsFile !== undefined) writeFileSync(metricsFile, text);
 }
 
-/** As `docker exec` does, beside the running service. */
-function tryCommandLine(trial: Trial): void {
+/** Asks as `docker exec` does, beside the running service, until the handler has had its event. */
+async function tryCommandLine(trial: Trial): Promise<void> {
   const entry = readExecForm(findInstruction(trial.layout.stage, 'ENTRYPOINT').rest);
   const { file, words, options } = isolate(trial, [...entry, 'events', 'list', '--json']);
-  const { status, stdout, stderr } = spawnSync(file, words, { ...options, encoding: 'utf8', timeout: 20_000 });
-  assert.equal(status, 0, stderr);
-  const list: unknown = JSON.parse(stdout);
-  assert.ok(Array.isArray(list) && list.length === 1, stdout);
-  report('the command line reads the same store');
+  const end = Date.now() + START_MS;
+  for (;;) {
+    const { status, stdout, stderr } = spawnSync(file, words, { ...options, encoding: 'utf8', timeout: 20_000 });
+    assert.equal(status, 0, stderr);
+    const [event, ...more]: { readonly deliveries: Readonly<Record<string, number>> }[] = JSON.parse(stdout);
+    assert.ok(event !== undefined && more.length === 0, stdout);
+    if (event.deliveries['done'] === 1) break;
+    assert.ok(Date.now() < end, `no handler has run: ${stdout}`);
+    await wait(100);
+  }
+  report('a mounted handler has run, and the command line reads the same store');
 }
 
 async function untilHealthy({ layout, port }: Trial, service: ChildProcess): Promise<void> {
