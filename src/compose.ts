@@ -68,7 +68,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
       isLow ? 'little disk space is left: only authentic requests are written' : 'disk space is back',
     );
   });
-  createSecretMetrics(metrics.registries, await firstSeen(settings, store));
+  createSecretMetrics(metrics.registries, await firstSeen(settings, store, logger));
   return {
     server,
     store,
@@ -178,10 +178,13 @@ function composeRetention(settings: Settings, store: Store, logger: Logger): Ret
   });
 }
 
-/** By the names of the settings. */
-async function firstSeen(settings: Settings, store: Store): Promise<Map<string, number>> {
+/** By the names of the settings. A store that cannot write now must not keep the service from starting. */
+async function firstSeen(settings: Settings, store: Store, logger: Logger): Promise<Map<string, number>> {
   const fingerprints = fingerprintSecrets(settings);
-  const seen = await store.firstSeen([...fingerprints.values()], Date.now());
+  const seen = await store.firstSeen([...fingerprints.values()], Date.now()).catch((error: unknown) => {
+    logger.warn({ err: error }, 'the age of the secrets is not known: the store cannot write now');
+    return new Map<string, number>();
+  });
   return new Map([...fingerprints].map(([name, fingerprint]) => [name, seen.get(fingerprint) ?? Date.now()]));
 }
 

@@ -19,22 +19,17 @@ export async function serve(settings: Settings, output: LogOutput, stop: AbortSi
   const { logger } = output;
   for (const warning of settings.warnings) logger.warn(warning);
   const receiver = await compose(settings, logger);
-  const port = await listen(receiver, settings);
+  const port = await listen(receiver, settings).catch(async (error: unknown) => {
+    receiver.stopWatching();
+    await receiver.store.close();
+    throw error;
+  });
   receiver.trail.record(serviceDraft('service.start', { version: process.version }));
   void receiver.dispatcher.start();
   const timers = startTimers(receiver, logger);
-  logger.info(
-    { port, data: settings.store.file, handlers: receiver.handlers.map(({ handler }) => handler) },
-    'receiving',
-  );
-  if (!settings.production)
-    process.stderr.write(
-      startNotice(
-        settings,
-        port,
-        receiver.handlers.map(({ handler }) => handler),
-      ),
-    );
+  const handlers = receiver.handlers.map(({ handler }) => handler);
+  logger.info({ port, data: settings.store.file, handlers }, 'receiving');
+  if (!settings.production) process.stderr.write(startNotice(settings, port, handlers));
   await aborted(stop);
   logger.info({ reason: String(stop.reason) }, 'stopping');
   const limit = setTimeout(() => {
