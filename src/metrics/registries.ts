@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, type OpenMetricsContentType, Registry } from 'prom-client';
+import { collectDefaultMetrics, type Metric, type OpenMetricsContentType, Registry } from 'prom-client';
 
 /** The same metrics in the two formats a scraper may ask for: prom-client ties the format to the registry. */
 export interface Registries {
@@ -8,7 +8,7 @@ export interface Registries {
 
 export function createRegistries(): Registries {
   const prometheus = new Registry();
-  const openMetrics = new Registry<OpenMetricsContentType>();
+  const openMetrics = new OpenMetricsRegistry();
   openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   collectDefaultMetrics({ register: prometheus });
   for (const metric of prometheus.getMetricsAsArray()) {
@@ -16,6 +16,14 @@ export function createRegistries(): Registries {
     openMetrics.registerMetric(metric as unknown as Parameters<typeof openMetrics.registerMetric>[0]);
   }
   return { prometheus, openMetrics };
+}
+
+/** Writing OpenMetrics, prom-client takes `_total` off a counter's name for good, and the other format would then be
+ * written without it. So this registry holds views, which keep their own name and share everything else. */
+class OpenMetricsRegistry extends Registry<OpenMetricsContentType> {
+  override registerMetric<T extends string>(metric: Metric<T>): void {
+    super.registerMetric(Object.create(metric) as Metric<T>);
+  }
 }
 
 /** For the `registers` option of a metric. */
