@@ -1,6 +1,4 @@
-import type { Server } from 'node:http';
-import type { Duplex } from 'node:stream';
-import type { Express } from 'express';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { Logger } from 'pino';
 import { createAuthenticator, createTokenReader } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
@@ -10,6 +8,7 @@ import { createApp } from './http/app.ts';
 import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
 import { limitFailures } from './http/limit-failures.ts';
+import { logRequest } from './http/log-requests.ts';
 import { createHealth, createMetricsRoute, createReady } from './http/operations.ts';
 import type { Readiness } from './http/readiness.ts';
 import { createReceive } from './http/receive.ts';
@@ -31,32 +30,28 @@ export interface HttpParts {
 
 export function composeHttp(parts: HttpParts): Server {
   const { settings, metrics, budget } = parts;
-  const busy = new WeakMap<Duplex, Exchange>();
-  const app = composeApp(parts, {
-    begin: (exchange, socket) => busy.set(socket, exchange),
-    end: (exchange) => {
-      budget.give(exchange.bufferedBytes);
-      end(parts, exchange);
-    },
+  const exchanges = new WeakMap<IncomingMessage, Exchange>();
+  const app = composeApp(parts, exchanges, (exchange) => {
+    budget.give(exchange.bufferedBytes);
+    end(parts, exchange);
   });
   return createServer({
     settings: settings.http,
     listener: app,
-    exchangeOn: (socket) => busy.get(socket),
+    exchangeOf: (request) => exchanges.get(request),
     onRefused: (exchange) => {
-      parts.logger.info(exchange.logLine(), 'request');
+      logRequest(parts.logger, exchange);
       end(parts, exchange);
     },
     onDropped: () => metrics.requests.droppedConnections.inc(),
   });
 }
 
-interface Watch {
-  readonly begin: (exchange: Exchange, socket: Duplex) => void;
-  readonly end: (exchange: Exchange) => void;
-}
-
-function composeApp(parts: HttpParts, watch: Watch): Express {
+function composeApp(
+  parts: HttpParts,
+  exchanges: WeakMap<IncomingMessage, Exchange>,
+  onEnd: (exchange: Exchange) => void,
+): RequestListener {
   const { settings, logger, metrics, budget } = parts;
   const receive = createReceive({
     authenticator: createAuthenticator(settings.authentication),
@@ -88,8 +83,8 @@ function composeApp(parts: HttpParts, watch: Watch): Express {
     logger,
     trustProxy: settings.http.trustProxy,
     isStopping: parts.isStopping,
-    onBegin: (exchange, request) => watch.begin(exchange, request.socket),
-    onEnd: watch.end,
+    exchanges,
+    onEnd,
   });
 }
 

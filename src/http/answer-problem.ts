@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { Problem } from '../errors/problem.ts';
+import { awaitsContinue } from './await-continue.ts';
 import type { Exchange } from './exchange.ts';
 
 /** RFC 9457. `instance` names the request and is the one member in which two like refusals differ. */
@@ -32,13 +33,19 @@ export function answerProblem(
     return;
   }
   if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
-  if (problem.code === 'request-timeout' || problem.code === 'malformed-request')
-    response.setHeader('Connection', 'close');
+  if (cannotGoOn(request, problem)) response.setHeader('Connection', 'close');
   if (!request.complete) discardRest(request, response);
   response
     .status(problem.status)
     .type('application/problem+json')
     .send(JSON.stringify({ ...problemBody(problem, exchange.id), ...extra }));
+}
+
+/** Whether what comes next on this connection could be taken for something else than it is. */
+function cannotGoOn(request: Request, { code }: Problem): boolean {
+  if (code === 'request-timeout' || code === 'malformed-request' || code === 'headers-too-large') return true;
+  // Whoever was not told to send the body may leave it out, and its next request would be read as that body.
+  return awaitsContinue(request) && !request.complete;
 }
 
 /** Bytes of a refused body that are still read, so that its sender comes to read the answer, before the line is cut. */

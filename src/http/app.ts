@@ -1,11 +1,14 @@
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
 import { Exchange, type Route } from './exchange.ts';
-import { logRequests } from './log-requests.ts';
+import { logRequest, logRequests } from './log-requests.ts';
 import { NotReady } from './operations.ts';
+import { clientAddress } from './read-address.ts';
+import { readTarget } from './read-target.ts';
 
 export type RouteHandler = (request: Request, response: Response, exchange: Exchange) => void | Promise<void>;
 
@@ -22,27 +25,26 @@ export interface AppOptions {
   readonly trustProxy: number;
   /** Once for each request, when its answer has gone out or its connection has ended. */
   readonly onEnd: (exchange: Exchange) => void;
-  readonly onBegin: (exchange: Exchange, request: Request) => void;
+  /** Where the exchange of each request is put as soon as it comes. */
+  readonly exchanges: WeakMap<IncomingMessage, Exchange>;
   readonly isStopping: () => boolean;
 }
 
-export function createApp(options: AppOptions): Express {
+export function createApp(options: AppOptions): RequestListener {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing');
   app.set('query parser', false).set('trust proxy', options.trustProxy);
-  const exchanges = new WeakMap<Request, Exchange>();
   const exchangeOf = (request: Request): Exchange => {
-    const exchange = exchanges.get(request);
+    const exchange = options.exchanges.get(request);
     if (exchange === undefined) throw new Error('a request reached its route without an exchange');
     return exchange;
   };
 
   app.use((request, response, next) => {
-    const exchange = new Exchange(request, request.ip);
-    exchanges.set(request, exchange);
+    const exchange = new Exchange(request, clientAddress(request));
+    options.exchanges.set(request, exchange);
     response.setHeader('x-request-id', exchange.id);
-    if (options.isStopping()) response.setHeader('Connection', 'close');
-    options.onBegin(exchange, request);
+    closeWhenStopping(response, options.isStopping);
     response.once('close', () => {
       // No status: nobody has answered, so the client went away first.
       if (exchange.status === 0) exchange.fail(new Problem('client-closed'));
@@ -63,7 +65,7 @@ export function createApp(options: AppOptions): Express {
         throw new Problem('method-not-allowed');
       }
       await route.handle(request, response, exchange);
-      if (exchange.deferred) options.onEnd(exchange);
+      if (exchange.deferred) endDeferred(options, exchange);
     });
   }
   app.use(() => {
@@ -75,9 +77,28 @@ export function createApp(options: AppOptions): Express {
       options.logger.error({ err: problem.cause }, 'a request could not be served');
     const exchange = exchangeOf(request);
     answerProblem(request, response, exchange, problem, error instanceof NotReady ? { faults: error.faults } : {});
-    if (exchange.deferred) options.onEnd(exchange);
+    if (exchange.deferred) endDeferred(options, exchange);
   });
-  return app;
+  return (request, response) => {
+    request.url = readTarget(request.url ?? '');
+    app(request, response);
+  };
+}
+
+/** Looked at when the answer goes out, not when the request came: a connection that was kept open then would hold up the
+ * end of the service. */
+function closeWhenStopping(response: Response, isStopping: () => boolean): void {
+  const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => Response;
+  response.writeHead = (...head: unknown[]) => {
+    if (isStopping()) response.setHeader('Connection', 'close');
+    return writeHead(...head);
+  };
+}
+
+/** The client went away under the commit, and only now is it known how the request ended. */
+function endDeferred({ logger, onEnd }: AppOptions, exchange: Exchange): void {
+  logRequest(logger, exchange);
+  onEnd(exchange);
 }
 
 function allows(route: AppRoute, method: string): boolean {

@@ -39,10 +39,10 @@ export class Exchange {
   readonly #facts: Record<string, AuditValue> = {};
   readonly #interrupt = new AbortController();
 
-  constructor(request: Pick<IncomingMessage, 'method' | 'headers'>, ip: string | undefined) {
+  constructor(request: Pick<IncomingMessage, 'method' | 'headers'>, ip: string) {
     this.id = requestId(request.headers['x-request-id']);
     this.method = request.method ?? '';
-    this.ip = ip ?? '';
+    this.ip = ip;
   }
 
   /** Aborted with the Problem that ends the request before its body is whole. */

@@ -1,9 +1,12 @@
 import type { Request, Response } from 'express';
-import { type ClientRateLimitInfo, rateLimit, type Store } from 'express-rate-limit';
+import { type ClientRateLimitInfo, ipKeyGenerator, rateLimit, type Store } from 'express-rate-limit';
 import type { Reason } from '../authenticate/index.ts';
 import { Problem } from '../errors/problem.ts';
+import { clientAddress } from './read-address.ts';
 
 const WINDOW_MS = 60_000;
+/** The block that one customer is commonly given. */
+const IPV6_BITS = 56;
 /** Addresses remembered at once; the one seen first is forgotten for a new one. */
 const MAX_ADDRESSES = 20_000;
 
@@ -13,17 +16,17 @@ export interface FailureLimit {
   refuse(request: Request, response: Response, reason: Reason): Promise<Problem>;
 }
 
-/** IPv6 is counted by its /56, the block one customer is commonly given; IPv4-mapped addresses as the IPv4 they are. */
+/** IPv6 is counted by its /56; IPv4-mapped addresses, however written, as the IPv4 they are. */
 export function limitFailures(perMinute: number): FailureLimit {
   const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit: perMinute,
-    ipv6Subnet: 56,
+    keyGenerator: (request) => ipKeyGenerator(clientAddress(request), IPV6_BITS),
     standardHeaders: false,
     legacyHeaders: false,
     store: new BoundedStore(),
-    // The header is ignored unless TRUST_PROXY says otherwise; a stranger's header must not print a warning.
-    validate: { xForwardedForHeader: false },
+    // Its checks print on the console what a stranger's headers hold.
+    validate: false,
     handler: (request, _response, next) => next(new TooManyFailures(secondsLeft(request))),
   });
   return {

@@ -38,19 +38,36 @@ export interface MetricsOptions {
 }
 
 export function createMetricsRoute({ prometheus, openMetrics, readToken }: MetricsOptions) {
+  const asText = shareText(prometheus);
+  const asOpenMetrics = shareText(openMetrics);
   return async function metrics(request: Request, response: Response, exchange: Exchange): Promise<void> {
     if (readToken !== undefined) {
       const token = readToken(request.rawHeaders);
-      if (typeof token === 'string') throw new Problem('unauthenticated', { reason: token });
+      if (typeof token === 'string') {
+        response.setHeader('WWW-Authenticate', 'Bearer');
+        throw new Problem('unauthenticated', { reason: token });
+      }
       exchange.userId = 'metrics';
     }
-    const registry = request.headers.accept?.includes('application/openmetrics-text') ? openMetrics : prometheus;
-    const text = await registry.metrics();
+    const wantsOpenMetrics = request.headers.accept?.includes('application/openmetrics-text') === true;
+    const text = await (wantsOpenMetrics ? asOpenMetrics() : asText());
     exchange.end(200, 'ok');
     // Not send(): it would add a second charset to the type.
     response
       .status(200)
-      .setHeader('Content-Type', registry.contentType)
+      .setHeader('Content-Type', wantsOpenMetrics ? openMetrics.contentType : prometheus.contentType)
       .end(request.method === 'HEAD' ? undefined : text);
+  };
+}
+
+/** Scrapes that come while one is being written get its text: each takes milliseconds of the one thread, and where no token
+ * is set strangers may ask for it as often as they like. */
+function shareText(registry: { metrics(): Promise<string> }): () => Promise<string> {
+  let underWay: Promise<string> | undefined;
+  return () => {
+    underWay ??= registry.metrics().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Problem } from '../errors/problem.ts';
 import type { BufferBudget } from './buffer-budget.ts';
+import { GatheredBytes } from './gather-bytes.ts';
 
 const RETRY_AFTER_SECONDS = 2;
 
@@ -11,6 +12,8 @@ export interface ReadBodyOptions {
   readonly proven: boolean;
   /** Aborted with the Problem that ends the request: its time is over, its framing is broken, or the client is gone. */
   readonly signal: AbortSignal;
+  /** Told once the sender may send it: nothing that stands in the headers speaks against the body. */
+  readonly onWanted: () => void;
   /** Told of every byte taken from the budget; whoever ends the request gives them back. */
   readonly onTaken: (bytes: number) => void;
 }
@@ -20,31 +23,29 @@ export interface ReadBodyOptions {
  * @throws Problem `body-too-large`, `overloaded`, or the reason of `signal`
  */
 export function readBody(request: IncomingMessage, options: ReadBodyOptions): Promise<Uint8Array> {
-  const declared = Number(request.headers['content-length'] ?? 0);
+  const declared = Number(request.headers['content-length'] ?? options.limitBytes);
   if (declared > options.limitBytes) return Promise.reject(new Problem('body-too-large'));
+  options.onWanted();
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const body = new GatheredBytes(declared);
     const stop = (): void => {
       request.off('data', onData).off('end', onEnd).off('error', onError);
       options.signal.removeEventListener('abort', onAbort);
     };
     const fail = (reason: unknown): void => {
       stop();
-      chunks.length = 0;
       reject(reason);
     };
     const onData = (chunk: Buffer): void => {
-      size += chunk.byteLength;
-      if (size > options.limitBytes) fail(new Problem('body-too-large'));
+      if (body.size + chunk.byteLength > options.limitBytes) fail(new Problem('body-too-large'));
       else if (options.budget.take(chunk.byteLength, options.proven)) {
         options.onTaken(chunk.byteLength);
-        chunks.push(chunk);
+        body.add(chunk);
       } else fail(new Problem('overloaded', { reason: 'body-memory-full', retryAfter: RETRY_AFTER_SECONDS }));
     };
     const onEnd = (): void => {
       stop();
-      resolve(join(chunks, size));
+      resolve(body.take());
     };
     const onError = (): void => fail(new Problem('client-closed'));
     const onAbort = (): void => fail(options.signal.reason);
@@ -52,15 +53,4 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
     options.signal.addEventListener('abort', onAbort);
     request.on('data', onData).on('end', onEnd).on('error', onError);
   });
-}
-
-/** Into memory of its own: a chunk is a view of a larger block, which would travel whole to the thread that stores it. */
-function join(chunks: readonly Buffer[], size: number): Uint8Array {
-  const body = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return body;
 }

@@ -7,6 +7,7 @@ import { parseBody } from '../events/parse-body.ts';
 import { readEvent } from '../events/read-event.ts';
 import type { Inbox, ReadEvent } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
+import { awaitsContinue } from './await-continue.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
@@ -80,12 +81,14 @@ async function readRawBody(
   inspection: PassedInspection,
 ): Promise<Uint8Array> {
   const { bodyLimitBytes: limitBytes, budget } = options;
-  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
   const body = await readBody(request, {
     limitBytes,
     budget,
     proven: inspection.tokenProven,
     signal: exchange.interrupted,
+    onWanted: () => {
+      if (awaitsContinue(request)) response.writeContinue();
+    },
     onTaken: (bytes) => {
       exchange.bufferedBytes += bytes;
     },

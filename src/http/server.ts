@@ -1,16 +1,22 @@
-import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HttpSettings } from '../config/settings.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { problemBody } from './answer-problem.ts';
 import { Exchange } from './exchange.ts';
+import { plainAddress } from './read-address.ts';
 
 export interface ServerOptions {
   readonly settings: HttpSettings;
   readonly listener: RequestListener;
-  /** The request that this connection is busy with. */
-  readonly exchangeOn: (socket: Duplex) => Exchange | undefined;
+  readonly exchangeOf: (request: IncomingMessage) => Exchange | undefined;
   /** For a request that never reached the application. */
   readonly onRefused: (exchange: Exchange) => void;
   readonly onDropped: () => void;
@@ -20,10 +26,18 @@ export interface ServerOptions {
 const LOOK_MS = 500;
 const KEEP_ALIVE_MS = 65_000;
 const LINGER_MS = 1_000;
+/** Milliseconds beyond the time a request may take to come: no commit takes so long, so where nothing has moved until then
+ * the client has stopped reading. */
+const STALLED_MS = 10_000;
 
 /** Node's own server with every bound set, and a voice for what Node would refuse in silence. */
 export function createServer(options: ServerOptions): Server {
-  const { settings, listener } = options;
+  const { settings } = options;
+  const newest = new WeakMap<Duplex, Asked>();
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    newest.set(request.socket, { request, response });
+    options.listener(request, response);
+  };
   const server = createHttpServer(
     {
       headersTimeout: settings.headersTimeoutMs,
@@ -38,6 +52,9 @@ export function createServer(options: ServerOptions): Server {
     listener,
   );
   server.maxConnections = settings.maxConnections;
+  server.timeout = settings.requestTimeoutMs + STALLED_MS;
+  // A client that closes its side after its last request still reads. Node's types do not know the property.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.on('drop', () => {
     options.onDropped();
     // Idle ones make room first.
@@ -47,45 +64,66 @@ export function createServer(options: ServerOptions): Server {
   server.on('checkContinue', listener);
   server.on('checkExpectation', listener);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    refuse(options, socket, new Problem('method-not-allowed'), request);
+    afterAnswer(newest.get(request.socket), () => refuse(options, socket, new Problem('method-not-allowed'), request));
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => onClientError(options, error, socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+    onClientError(options, error, socket, newest.get(socket)),
+  );
   return server;
 }
 
-function onClientError(options: ServerOptions, error: NodeJS.ErrnoException, socket: Duplex): void {
-  const busy = options.exchangeOn(socket);
-  const code = codeOf(error);
-  if (busy !== undefined && code !== undefined) {
-    // Its body can never be whole now. Where it waits for the body it answers; where it has answered, the line is cut.
-    busy.interrupt(new Problem(code));
-    if (busy.status !== 0) socket.destroy();
-    return;
-  }
-  if (code === undefined || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  refuse(options, socket, new Problem(code));
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
-/** `undefined`: the connection broke, and nothing was asked. */
+/** @param last the newest request on this connection that reached the application */
+function onClientError(
+  options: ServerOptions,
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  last: Asked | undefined,
+): void {
+  const code = codeOf(error);
+  if (code === undefined || !socket.writable) {
+    socket.destroy();
+  } else if (last === undefined || last.request.complete) {
+    // It concerns a request of which nothing has reached the application, perhaps sent before the last one was answered.
+    afterAnswer(last, () =>
+      refuse(options, socket, new Problem(code === 'client-closed' ? 'malformed-request' : code)),
+    );
+  } else {
+    // The body of the last one can never be whole now. Where that is waited for, it ends with this problem.
+    options.exchangeOf(last.request)?.interrupt(new Problem(code));
+    afterAnswer(last, () => socket.destroy());
+  }
+}
+
+/** Answers go out in the order of the requests, so the newest one's is the last. */
+function afterAnswer(last: Asked | undefined, act: () => void): void {
+  if (last === undefined || last.response.closed) act();
+  else last.response.once('close', act);
+}
+
+/** `undefined`: the connection broke. */
 function codeOf({ code }: NodeJS.ErrnoException): ProblemCode | undefined {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request-timeout';
   if (code === 'HPE_HEADER_OVERFLOW') return 'headers-too-large';
   if (code === undefined || !code.startsWith('HPE_')) return undefined;
-  return code === 'HPE_INVALID_EOF_STATE' ? undefined : 'malformed-request';
+  // The client has closed its side in the middle of a request.
+  return code === 'HPE_INVALID_EOF_STATE' ? 'client-closed' : 'malformed-request';
 }
 
 function refuse(options: ServerOptions, socket: Duplex, problem: Problem, request?: IncomingMessage): void {
-  const address = (socket as Socket).remoteAddress;
-  const exchange = new Exchange(request ?? { method: '', headers: {} }, address);
+  const { remoteAddress } = request?.socket ?? (socket as Socket);
+  const exchange = new Exchange(request ?? { method: '', headers: {} }, plainAddress(remoteAddress) ?? '');
   exchange.fail(problem);
   const body = JSON.stringify(problemBody(problem, exchange.id));
   const allow = problem.code === 'method-not-allowed' ? 'Allow: GET, HEAD, POST\r\n' : '';
   socket.on('error', () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\n` +
+      `Date: ${new Date().toUTCString()}\r\n` +
       `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
       `x-request-id: ${exchange.id}\r\n${allow}Connection: close\r\n\r\n${body}`,
   );
