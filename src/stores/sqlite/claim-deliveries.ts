@@ -14,7 +14,8 @@ interface DueRow {
   readonly received_at: number;
   readonly occurred_at: number | null;
   readonly lead: string | null;
-  readonly body: Uint8Array;
+  readonly event_seq: number;
+  readonly bytes: number;
 }
 
 /** Bodies that one claim hands over at the most, so that a full house of megabyte replies does not fill the memory. */
@@ -31,7 +32,7 @@ export function claimDeliveries(connection: Connection, owner: string, claim: Cl
     for (const { handler, limit } of request.places) {
       for (const row of dueRows(connection, handler, request.now, limit)) {
         if (bytes > CLAIM_BYTES) break;
-        bytes += row.body.byteLength;
+        bytes += row.bytes;
         deliveries.push(lease(connection, row, handler, request));
         tally.move('pending', 'running');
       }
@@ -55,7 +56,7 @@ function hasDue(connection: Connection, { places, now }: ClaimRequest): boolean 
 
 function dueRows(connection: Connection, handler: string, now: number, limit: number): DueRow[] {
   return connection.all<DueRow>(
-    `SELECT d.id, d.order_key, d.attempts, d.replay, e.id AS event_id, e.type, e.raw_type, e.received_at, e.occurred_at, e.lead, e.body
+    `SELECT d.id, d.order_key, d.attempts, d.replay, e.id AS event_id, e.type, e.raw_type, e.received_at, e.occurred_at, e.lead, e.bytes, d.event_seq
       FROM deliveries d JOIN events e ON e.seq = d.event_seq
       WHERE d.handler = ? AND d.state = 'pending' AND d.next_at IS NOT NULL AND d.next_at <= ?
       ORDER BY d.next_at, d.id LIMIT ?`,
@@ -91,8 +92,13 @@ function lease(connection: Connection, row: DueRow, handler: string, request: Cl
     attempt: row.attempts + 1,
     outOfOrder,
     replay: row.replay === 1,
-    body: row.body,
+    body: readBody(connection, row.event_seq),
   };
+}
+
+/** One by one, so that bodies beyond what a claim hands over are not read at all. */
+function readBody(connection: Connection, seq: number): Uint8Array {
+  return connection.get<{ body: Uint8Array }>('SELECT body FROM events WHERE seq = ?', seq)?.body ?? new Uint8Array(0);
 }
 
 function nextDueAt(connection: Connection, { places }: ClaimRequest): number | null {
