@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { loadSettings } from '../config/load-settings.ts';
-import { createLogger } from '../create-logger.ts';
-import { serve } from '../main.ts';
 
 export function register(program: Command): void {
   program
     .command('serve')
     .description('receive webhooks until SIGTERM or SIGINT (what npm start does)')
     .action(async () => {
+      // Here and not above, because loading all of the service takes other commands longer than what they do.
+      const [{ serve }, { createLogger }] = await Promise.all([import('../main.ts'), import('../create-logger.ts')]);
       // What lies in the data folder is personal: nobody but this user may read what is made from here on.
       process.umask(0o077);
       const settings = loadSettings({ env: process.env, cwd: process.cwd(), create: true });

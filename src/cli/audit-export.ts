@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import type { AuditEntry } from '../audit/entry.ts';
+import type { Store } from '../inbox/store.ts';
+import { fillNewFile } from './fill-new-file.ts';
+import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
+import { count, isoTime, note, printJson, toJson } from './print.ts';
+import { startProgress } from './progress.ts';
+
+const PAGE = 2_000;
+
+interface ExportOptions {
+  readonly since?: number;
+  readonly until?: number;
+  readonly action?: string;
+  readonly output?: string;
+  readonly json?: true;
+}
+
+export async function exportAudit(options: ExportOptions): Promise<void> {
+  const { output, json } = options;
+  const settings = commandSettings();
+  if (output === undefined) {
+    await operateStore(settings, (store) => writeEntries(store, process.stdout, options, json === true));
+    return;
+  }
+  const entries = await operateStore(settings, (store) =>
+    fillNewFile(output, (file) => writeEntries(store, file, options, false)),
+  );
+  if (json) printJson({ file: output, entries });
+  else note(`${count(entries, 'entry', 'entries')} written to ${output}.`);
+}
+
+/** In the order of their commits, up to where the log ended when this began; its own entry is left out. */
+async function writeEntries(store: Store, to: Writable, options: ExportOptions, asArray: boolean): Promise<number> {
+  const { position: end } = await store.tailAudit(1);
+  const { since, until, action } = options;
+  const own = await recordAction(
+    store,
+    operatorDraft('audit.export', {
+      since: since === undefined ? undefined : isoTime(since),
+      until: until === undefined ? undefined : isoTime(until),
+      filtered: action === undefined ? undefined : true,
+    }),
+  );
+  const progress = startProgress('entries');
+  let written = 0;
+  let read = 0;
+  try {
+    if (asArray) await writeAtPace(to, '[');
+    for await (const page of readUpTo(store, end)) {
+      const matching = page.filter((entry) => entry.writer !== own.writer && matches(entry, options));
+      const texts = matching.map((entry) => toJson(entry, 0));
+      if (texts.length > 0)
+        await writeAtPace(to, asArray ? `${written > 0 ? ',' : ''}\n${texts.join(',\n')}` : `${texts.join('\n')}\n`);
+      written += texts.length;
+      read += page.length;
+      progress.update(read);
+    }
+    if (asArray) await writeAtPace(to, '\n]\n');
+  } finally {
+    progress.stop();
+  }
+  return written;
+}
+
+async function* readUpTo(store: Store, end: number): AsyncGenerator<readonly AuditEntry[]> {
+  let position = 0;
+  while (position < end) {
+    const page = await store.tailAudit(PAGE, position);
+    if (page.entries.length === 0) return;
+    yield page.entries;
+    position = page.position;
+  }
+}
+
+function matches({ timestamp, action }: AuditEntry, options: ExportOptions): boolean {
+  const at = Date.parse(timestamp);
+  return (
+    (options.since === undefined || at >= options.since) &&
+    (options.until === undefined || at < options.until) &&
+    (options.action === undefined || action === options.action)
+  );
+}
+
+async function writeAtPace(to: Writable, text: string): Promise<void> {
+  // A stream that was destroyed tells nobody who waits for it.
+  if (to.destroyed) throw to.errored ?? new Error('the output was closed');
+  if (!to.write(text)) await once(to, 'drain');
+}

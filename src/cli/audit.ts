@@ -1,0 +1,38 @@
+import { type Command, Option } from 'commander';
+import { exportAudit } from './audit-export.ts';
+import { tail } from './audit-tail.ts';
+import { verify } from './audit-verify.ts';
+import { jsonOption, limitOption, sinceOption, untilOption } from './options.ts';
+
+const VERIFY_HELP = `
+A log from which the newest entries were cut off still holds: what is left is what it once was. To see that too, keep
+heads elsewhere and give them back with --anchor: lines of the receiver's log that say "audit heads", or what this
+command prints.`;
+
+/** `audit`: the log of every request and every action. */
+export function register(program: Command): void {
+  const audit = program.command('audit').description('read, verify and export the audit log');
+  audit
+    .command('tail')
+    .description('print the newest entries, the newest last')
+    .addOption(limitOption())
+    .addOption(new Option('-f, --follow', 'go on with new entries until SIGINT; with --json, one document a line'))
+    .addOption(jsonOption())
+    .action(tail);
+  audit
+    .command('verify')
+    .description('prove that no entry was changed, removed, inserted or moved; exits 1 at the first that does not hold')
+    .addOption(new Option('--anchor <file>', 'heads that were kept elsewhere'))
+    .addOption(jsonOption())
+    .addHelpText('after', VERIFY_HELP)
+    .action(verify);
+  audit
+    .command('export')
+    .description('write entries as JSON lines, the oldest first')
+    .addOption(sinceOption())
+    .addOption(untilOption())
+    .addOption(new Option('--action <action>', 'of this action, such as webhook.receive'))
+    .addOption(new Option('--output <file>', 'into a new file for this user alone, in place of stdout'))
+    .addOption(new Option('--json', 'one array in place of lines; with --output, one document that says what was done'))
+    .action(exportAudit);
+}
