@@ -71,7 +71,8 @@ export interface Store {
   /** Calls back within a second after another process has changed the store. */
   onForeignChange(listener: () => void): void;
 
-  /** Commits nothing new; ends within a few seconds. */
+  /** Commits nothing new; ends within a few seconds. Rejects with `StoreUnavailable` where a system call that does not
+   * end keeps a thread alive. */
   close(): Promise<void>;
 }
 

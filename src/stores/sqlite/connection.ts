@@ -1,7 +1,11 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { FilePlace } from './file-place.ts';
+import { isSqliteError } from './sqlite-error.ts';
 
 /** Milliseconds to wait for another process's lock before a call fails; a command holds one for far less. */
 const BUSY_TIMEOUT_MS = 2_000;
+/** The same after a call has waited in vain: those queued behind it must not all wait that long, one after the other. */
+const LOCKED_TIMEOUT_MS = 100;
 
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 
@@ -9,6 +13,9 @@ export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 export class Connection {
   readonly db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #place: FilePlace;
+  #isLocked = false;
+  #mustCheckpoint = false;
 
   constructor(file: string) {
     this.db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
@@ -18,10 +25,20 @@ export class Connection {
       this.db.exec(
         'PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;',
       );
+      this.#place = new FilePlace(file);
     } catch (error) {
       this.db.close();
       throw error;
     }
+  }
+
+  /**
+   * Has the next transaction copy into the main file what an earlier process left in the write-ahead log. Where a sync
+   * of the log had failed and that process was then killed, the log is whole in memory and may have a hole on the disk
+   * that no later sync of it mends: everything after the hole would be lost with the power.
+   */
+  checkpointFirst(): void {
+    this.#mustCheckpoint = true;
   }
 
   /** `sql` is a constant of the program, so that the number of statements kept is bounded. */
@@ -47,18 +64,46 @@ export class Connection {
     return this.#statement(sql).all(...values) as T[];
   }
 
-  /** Everything `work` does is committed when this returns, or nothing of it when it throws. */
+  /** Everything `work` does is committed when this returns, or nothing of it when it throws; after `FileGone`, which it
+   * throws where the file is no longer in its place, it makes no difference. */
   transaction<T>(work: () => T): T {
-    this.db.exec('BEGIN IMMEDIATE');
+    this.#begin();
     try {
       const result = work();
       this.db.exec('COMMIT');
+      // What is in a file that nobody finds again is not kept, however well it is synced.
+      this.#place.check();
       return result;
     } catch (error) {
       // A full disk or a failed write may have rolled back already.
       if (this.db.isTransaction) this.db.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** @throws FileGone where the file or its log was deleted, moved away or replaced. */
+  checkPlace(): void {
+    this.#place.check();
+  }
+
+  #begin(): void {
+    if (this.#mustCheckpoint) {
+      this.db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      this.#mustCheckpoint = false;
+    }
+    try {
+      this.db.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      if (isSqliteError(error, 'BUSY')) this.#setLocked(true);
+      throw error;
+    }
+    this.#setLocked(false);
+  }
+
+  #setLocked(isLocked: boolean): void {
+    if (isLocked === this.#isLocked) return;
+    this.db.exec(`PRAGMA busy_timeout = ${isLocked ? LOCKED_TIMEOUT_MS : BUSY_TIMEOUT_MS}`);
+    this.#isLocked = isLocked;
   }
 
   close(): void {

@@ -1,5 +1,7 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingsError } from '../../errors/problem.ts';
+import { isSqliteError } from './sqlite-error.ts';
 
 /** Milliseconds: a receiver that is stopping gives its handlers 8 s and ends within 10. */
 const WAIT_MS = 15_000;
@@ -11,7 +13,8 @@ const RETRY_MS = 50;
  * @throws SettingsError when another receiver still serves from the file after 15 s.
  */
 export function holdServiceLock(file: string): { release(): void } {
-  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 });
+  // One lock for one file, whichever link leads to it.
+  const lock = new DatabaseSync(`${existsSync(file) ? realpathSync(file) : file}.lock`, { timeout: 0 });
   const until = Date.now() + WAIT_MS;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
@@ -25,14 +28,8 @@ export function holdServiceLock(file: string): { release(): void } {
           `DATABASE_URL: another receiver is serving from ${file}; stop it, or give this one a file of its own`,
         ]);
       }
-      if (!isBusy(error)) throw error;
+      if (!isSqliteError(error, 'BUSY')) throw error;
       Atomics.wait(pause, 0, 0, RETRY_MS);
     }
   }
-}
-
-const SQLITE_BUSY = 5;
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
 }

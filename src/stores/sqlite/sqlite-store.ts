@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
 import type {
@@ -26,6 +27,7 @@ const LONG_CALLS: ReadonlySet<OperationName> = new Set(['replay', 'backup', 'lis
 /** Milliseconds between the end of the thread and its next start, so that one that cannot start takes no processor. */
 const RESTART_MS = 500;
 const CLOSE_LIMIT_MS = 3_000;
+const TERMINATE_LIMIT_MS = 500;
 /** Calls under way at the most; the group commit keeps one, the dispatcher two, the rest are an operator's. */
 const MAX_CALLS = 1_000;
 
@@ -40,9 +42,13 @@ export class SqliteStore implements Store {
   readonly location: string;
   readonly #options: ThreadOptions;
   readonly #calls = new Map<number, Call>();
+  /** Calls given up while the thread still has them: it is stuck, and whatever else it is sent would only pile up. */
+  readonly #abandoned = new Set<number>();
   readonly #listeners = new Set<() => void>();
   /** `undefined` between the end of one thread and the start of the next. */
   #worker: Worker | undefined;
+  /** Why the last thread ended or did not start. */
+  #fault = '';
   #lastId = 0;
   #closed = false;
 
@@ -94,16 +100,11 @@ export class SqliteStore implements Store {
     this.#closed = true;
     const worker = this.#worker;
     if (worker === undefined) return;
-    const ended = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, CLOSE_LIMIT_MS);
-      worker.once('exit', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    const ended = once(worker, 'exit');
     worker.postMessage({ close: true });
-    await ended;
-    await worker.terminate();
+    if (await within(ended, CLOSE_LIMIT_MS)) return;
+    if (!(await within(worker.terminate(), TERMINATE_LIMIT_MS)))
+      throw new StoreUnavailable('the thread that owns the file is inside a system call and cannot be ended');
   }
 
   #call<Name extends OperationName>(
@@ -113,15 +114,18 @@ export class SqliteStore implements Store {
     if (this.#closed) return Promise.reject(new StoreUnavailable('the store is closed'));
     if (this.#calls.size >= MAX_CALLS)
       return Promise.reject(new StoreUnavailable('too many calls are waiting for the store'));
+    if (this.#abandoned.size > 0)
+      return Promise.reject(new StoreUnavailable('the disk has not answered an earlier call yet'));
     const worker = this.#worker;
     if (worker === undefined)
-      return Promise.reject(new StoreUnavailable('the thread that owns the file is starting again'));
+      return Promise.reject(new StoreUnavailable(`the thread that owns the file is starting again${this.#fault}`));
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => {
           this.#calls.delete(id);
+          this.#abandoned.add(id);
           reject(new StoreUnavailable(`no answer from the disk within the time limit (${operation})`));
         },
         LONG_CALLS.has(operation) ? LONG_CALL_LIMIT_MS : CALL_LIMIT_MS,
@@ -136,12 +140,24 @@ export class SqliteStore implements Store {
     worker.on('message', (message: FromThread) => {
       if ('foreignChange' in message) for (const listener of this.#listeners) listener();
       if ('id' in message) this.#settle(message);
+      if ('failed' in message) this.#fault = `: ${message.failed.message}`;
+      if ('ready' in message) this.#isBack();
     });
-    worker.on('error', () => this.#replace(worker));
+    worker.on('error', (error: Error) => {
+      this.#fault = `: ${error.message}`;
+      this.#replace(worker);
+    });
     worker.on('exit', () => this.#replace(worker));
   }
 
+  /** The first thread's word comes to `startThread`, so this is a later one's. What others changed meanwhile, nobody saw. */
+  #isBack(): void {
+    this.#fault = '';
+    for (const listener of this.#listeners) listener();
+  }
+
   #settle(message: Extract<FromThread, { id: number }>): void {
+    this.#abandoned.delete(message.id);
     const call = this.#calls.get(message.id);
     if (call === undefined) return;
     this.#calls.delete(message.id);
@@ -150,21 +166,30 @@ export class SqliteStore implements Store {
     else call.resolve(message.value);
   }
 
-  /** The thread has died (out of memory, say): its calls fail, and a new one opens the file. */
+  /** The thread has died (out of memory, say) or gave the file up: its calls fail, and a new one opens the file. */
   #replace(dead: Worker): void {
     if (dead !== this.#worker || this.#closed) return;
     for (const [id, { reject, timer }] of this.#calls) {
       clearTimeout(timer);
-      reject(new StoreUnavailable('the thread that owns the file has ended'));
+      reject(new StoreUnavailable(`the thread that owns the file has ended${this.#fault}`));
       this.#calls.delete(id);
     }
+    this.#abandoned.clear();
     this.#worker = undefined;
     setTimeout(() => {
       if (this.#closed) return;
-      this.#worker = createWorker(this.#options);
+      this.#worker = createWorker({ ...this.#options, reopened: true });
       this.#listen(this.#worker);
     }, RESTART_MS);
   }
+}
+
+/** Gives whether it resolved in time. */
+async function within(ending: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const time = new AbortController();
+  const ended = ending.then(() => true);
+  const over = pause(milliseconds, false, { signal: time.signal }).catch(() => false);
+  return Promise.race([ended, over]).finally(() => time.abort());
 }
 
 function createWorker(options: ThreadOptions): Worker {

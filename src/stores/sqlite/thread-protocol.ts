@@ -8,6 +8,8 @@ export interface ThreadOptions {
   readonly auditKey: string;
   /** Hold the file as the one serving process. */
   readonly serve: boolean;
+  /** An earlier thread had the file open: it is not made where it is missing. */
+  readonly reopened?: true;
 }
 
 export type ToThread =
@@ -26,5 +28,4 @@ export type FromThread =
   | { readonly failed: ThreadError }
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: ThreadError }
-  | { readonly foreignChange: true }
-  | { readonly closed: true };
+  | { readonly foreignChange: true };

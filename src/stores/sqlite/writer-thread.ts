@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { deriveAuditKey } from '../../audit/chain.ts';
@@ -6,9 +6,11 @@ import { Secret } from '../../config/secret.ts';
 import { SettingsError } from '../../errors/problem.ts';
 import { AuditLane } from './audit-lane.ts';
 import { Connection } from './connection.ts';
+import { FileGone } from './file-place.ts';
 import { migrate } from './migrate.ts';
 import { createOperations } from './operations.ts';
 import { holdServiceLock } from './service-lock.ts';
+import { isSqliteError } from './sqlite-error.ts';
 import type { FromThread, ThreadError, ThreadOptions, ToThread } from './thread-protocol.ts';
 
 // This thread owns the file: an fsync or a checkpoint stalls it, and no request.
@@ -28,25 +30,29 @@ try {
 }
 
 function serve(): void {
-  mkdirSync(dirname(options.file), { recursive: true, mode: 0o700 });
-  const lock = options.serve ? holdServiceLock(options.file) : undefined;
-  const connection = new Connection(options.file);
+  const { file } = options;
+  // Who took it away may bring it back, and what is answered 200 has to be where it is looked for.
+  if (options.reopened && !existsSync(file))
+    throw new Error('the file is gone; bring it back, or start anew without it');
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const lock = options.serve ? holdServiceLock(file) : undefined;
+  const connection = new Connection(file);
   migrate(connection);
-  const operations = createOperations(
-    options.file,
-    options.writer,
-    connection,
-    new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey))),
-  );
+  if (options.serve) connection.checkpointFirst();
+  const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)));
+  const operations = createOperations(file, options.writer, connection, lane);
 
-  const watch = setInterval(lookForForeignChange(connection), LOOK_MS);
+  const end = (): void => {
+    clearInterval(watch);
+    // Puts what the log holds into the main file, where no other process has it open.
+    connection.close();
+    lock?.release();
+    port?.close();
+  };
+  const watch = setInterval(lookForForeignChange(connection, end), LOOK_MS);
   port?.on('message', (message: ToThread) => {
     if ('close' in message) {
-      clearInterval(watch);
-      connection.close();
-      lock?.release();
-      send({ closed: true });
-      port.close();
+      end();
       return;
     }
     const { id, operation, values } = message;
@@ -56,23 +62,31 @@ function serve(): void {
       send({ id, value: run(...values) });
     } catch (error) {
       send({ id, error: describe(error) });
+      if (mustReopen(error)) end();
     }
   });
   send({ ready: true });
 }
 
+/** SQLite opens what it may not write for reading alone, and stays with that when it may be written again. */
+function mustReopen(error: unknown): boolean {
+  return error instanceof FileGone || isSqliteError(error, 'READONLY');
+}
+
 /** `data_version` changes when another connection has committed, never for this one's own commits. */
-function lookForForeignChange(connection: Connection): () => void {
+function lookForForeignChange(connection: Connection, end: () => void): () => void {
   const read = (): unknown => connection.get('PRAGMA data_version')?.['data_version'];
   let seen = read();
   return () => {
     try {
+      connection.checkPlace();
       const version = read();
       if (version !== seen) send({ foreignChange: true });
       seen = version;
     } catch (error) {
-      // The file cannot be read now; the next commit says so to whom it concerns, and the next look may succeed.
-      seen = describe(error).message;
+      if (mustReopen(error)) end();
+      // Otherwise the file cannot be read now; the next commit says so to whom it concerns, and the next look may succeed.
+      else seen = describe(error).message;
     }
   };
 }
