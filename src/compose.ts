@@ -114,6 +114,7 @@ function composeCommits(settings: Settings, store: Store, metrics: Metrics, logg
     nudge: () => commits.nudge(),
     onEntry: (result) => metrics.events.auditEntries.inc({ result }),
   });
+  const log = outageLog(logger);
   const commits: GroupCommit = new GroupCommit({
     store,
     maxQueued: MAX_QUEUED,
@@ -125,13 +126,34 @@ function composeCommits(settings: Settings, store: Store, metrics: Metrics, logg
       metrics.events.commitDuration.observe(seconds);
       metrics.events.commitBatchSize.observe(size);
       trail.storeIsBack();
+      log.succeeded();
     },
     onFailure: (error) => {
       metrics.events.commitFailures.inc();
-      logger.error({ err: error }, 'a commit failed: its senders were answered 503');
+      log.failed(error);
     },
   });
   return { trail, commits };
+}
+
+/** Tells of an outage when it begins, when its reason changes and when it is over: senders who try again fail hundreds
+ * of commits a second, and a full disk may be the one that keeps the log. */
+function outageLog(logger: Logger): { failed: (error: unknown) => void; succeeded: () => void } {
+  let failures = 0;
+  let reason = '';
+  return {
+    failed: (error) => {
+      failures += 1;
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== reason) logger.error({ err: error }, 'a commit failed: its senders were answered 503');
+      reason = message;
+    },
+    succeeded: () => {
+      if (failures > 0) logger.warn({ failures }, 'commits succeed again');
+      failures = 0;
+      reason = '';
+    },
+  };
 }
 
 interface DispatchParts {
