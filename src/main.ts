@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Logger } from 'pino';
 import { HEADS_MESSAGE } from './audit/parse-anchor.ts';
 import { compose, type Receiver, serviceDraft } from './compose.ts';
 import type { Settings } from './config/settings.ts';
 import type { LogOutput } from './create-logger.ts';
+import { endDespiteThreads } from './end-despite-threads.ts';
 import { SettingsError } from './errors/problem.ts';
 import { startNotice } from './print-notice.ts';
 
@@ -13,12 +14,16 @@ const HEADS_MS = 60_000;
 /** Milliseconds that requests and handlers have to finish, and those in which the whole process has ended. */
 const FINISH_MS = 8_000;
 const STOP_LIMIT_MS = 9_500;
+/** Milliseconds in which a request that is on its way on an open connection still arrives. */
+const ARRIVE_MS = 500;
 
 /** Serves until a signal or `stop` ends it. Resolves with the exit code. */
 export async function serve(settings: Settings, output: LogOutput, stop: AbortSignal): Promise<number> {
   const { logger } = output;
   for (const warning of settings.warnings) logger.warn(warning);
-  const receiver = await compose(settings, logger);
+  // Before there is anything to drain: the start may wait a quarter of a minute for another receiver to stop.
+  const receiver = await Promise.race([compose(settings, logger), aborted(stop)]);
+  if (receiver === undefined) return 0;
   const port = await listen(receiver, settings).catch(async (error: unknown) => {
     receiver.stopWatching();
     await receiver.store.close();
@@ -35,11 +40,15 @@ export async function serve(settings: Settings, output: LogOutput, stop: AbortSi
   const limit = setTimeout(() => {
     logger.error('the time to stop is over; what was answered 200 is on the disk');
     output.flush();
-    process.exit(0);
+    endDespiteThreads();
   }, STOP_LIMIT_MS);
-  await drain(receiver, logger, String(stop.reason));
+  const hasEnded = await drain(receiver, logger, String(stop.reason));
   for (const timer of timers) clearInterval(timer);
   clearTimeout(limit);
+  if (!hasEnded) {
+    output.flush();
+    endDespiteThreads();
+  }
   return 0;
 }
 
@@ -71,15 +80,18 @@ async function logHeads({ store }: Receiver, logger: Logger): Promise<void> {
   }
 }
 
-async function drain(receiver: Receiver, logger: Logger, reason: string): Promise<void> {
+/** Gives whether all threads have ended. */
+async function drain(receiver: Receiver, logger: Logger, reason: string): Promise<boolean> {
   const { server, store, commits, trail, dispatcher } = receiver;
   receiver.stopAccepting();
   receiver.stopWatching();
   const closed = once(server, 'close');
-  server.close();
-  server.closeIdleConnections();
+  // An HTTP server's own close would cut idle connections at once, and with them requests that are on their way.
+  NetServer.prototype.close.call(server);
+  const cutIdle = setTimeout(() => server.closeIdleConnections(), ARRIVE_MS);
   const cut = setTimeout(() => server.closeAllConnections(), FINISH_MS);
   const [{ threadsLeft }] = await Promise.all([dispatcher.drain({ handlersMs: FINISH_MS }), closed]);
+  clearTimeout(cutIdle);
   clearTimeout(cut);
   if (threadsLeft > 0)
     logger.warn({ threadsLeft }, 'threads of handlers are inside a system call and could not be ended');
@@ -87,10 +99,17 @@ async function drain(receiver: Receiver, logger: Logger, reason: string): Promis
   trail.drain();
   await commits.settle();
   await logHeads(receiver, logger);
-  await store.close();
+  const isClosed = await store.close().then(
+    () => true,
+    (error: unknown) => {
+      logger.warn({ err: error }, 'the store could not be closed; what was answered 200 is on the disk');
+      return false;
+    },
+  );
   logger.info('stopped');
+  return isClosed && threadsLeft === 0;
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
+async function aborted(signal: AbortSignal): Promise<undefined> {
   if (!signal.aborted) await once(signal, 'abort');
 }

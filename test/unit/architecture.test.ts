@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['events', 'authenticate'],
   ['index.ts', 'inbox'],
   ['http', 'dispatch', 'stores'],
-  ['compose-metrics.ts', 'create-logger.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
+  ['compose-metrics.ts', 'create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
   ['compose-http.ts'],
   ['compose.ts'],
   ['main.ts'],
