@@ -8,6 +8,6 @@ export {
 } from './authenticator.ts';
 export { type AuthenticDelivery, type DeliverySource, isAuthentic } from './delivery.ts';
 export type { Reason } from './read-header.ts';
-export { createTokenReader, type ReadToken } from './token.ts';
 export { restoreQuarantined } from './restore.ts';
 export { type SignOptions, signHeaders } from './sign.ts';
+export { createTokenReader, type ReadToken } from './token.ts';

@@ -9,7 +9,7 @@
 export type Reason = 'missing' | 'incomplete' | 'repeated' | 'too-long' | 'malformed' | 'stale' | 'future' | 'mismatch';
 
 /** Characters; bounds the work that an unproven caller can ask for. */
-export const MAX_CREDENTIAL_LENGTH = 4096;
+const MAX_CREDENTIAL_LENGTH = 4096;
 
 /**
  * Reads one credential header from the flat list of names and values that node:http keeps beside the merged object.

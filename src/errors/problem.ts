@@ -34,7 +34,11 @@ interface ProblemKind {
 /** Every problem an answer can name. */
 export const PROBLEMS = {
   'not-found': { status: 404, title: 'Not found', detail: 'Nothing is served at this path.' },
-  'method-not-allowed': { status: 405, title: 'Method not allowed', detail: 'This path takes another method; see Allow.' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed',
+    detail: 'This path takes another method; see Allow.',
+  },
   'unsupported-encoding': {
     status: 415,
     title: 'Unsupported content encoding',
@@ -63,7 +67,11 @@ export const PROBLEMS = {
     title: 'Request header fields too large',
     detail: 'The header fields are larger than this receiver accepts.',
   },
-  'client-closed': { status: 499, title: 'Client closed the connection', detail: 'The connection ended before the request did.' },
+  'client-closed': {
+    status: 499,
+    title: 'Client closed the connection',
+    detail: 'The connection ended before the request did.',
+  },
   overloaded: { status: 503, title: 'Overloaded', detail: 'This receiver holds as much as it can; try again shortly.' },
   'store-unavailable': {
     status: 503,

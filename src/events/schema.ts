@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseTimestamp } from './parse-timestamp.ts';
 
 /** UTF-16 units kept of an event type; a label is somebody's free text and becomes a column, an index key and a route. */
-export const MAX_TYPE_LENGTH = 256;
+const MAX_TYPE_LENGTH = 256;
 
 /** The longest address RFC 5321 allows (64 + @ + 255). */
 const MAX_ADDRESS_LENGTH = 320;

@@ -12,7 +12,7 @@ export interface Route {
   readonly resource: string;
 }
 
-export const NO_ROUTE: Route = { action: 'request.refuse', resource: 'other' };
+const NO_ROUTE: Route = { action: 'request.refuse', resource: 'other' };
 
 /** One request, from its first byte to the end of its answer: what is known of it, written once at the end. */
 export class Exchange {

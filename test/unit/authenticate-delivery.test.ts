@@ -106,6 +106,7 @@ describe('the door of the room', () => {
   test('lets out nothing that makes a delivery without proof', () => {
     expect(Object.keys(door).sort()).toEqual([
       'createAuthenticator',
+      'createTokenReader',
       'isAuthentic',
       'restoreQuarantined',
       'signHeaders',

@@ -176,7 +176,7 @@ describe('the audit key in production', () => {
 describe('a new file', () => {
   test('is written whole with its mode, whatever the umask, and its folder is closed', () => {
     const file = join(makeFolder(), 'a/b/file');
-    const umask = process.umask(0o277);
+    const umask = process.umask(0o077);
     try {
       expect(writeNewFile(file, 'text', 0o640)).toBe(true);
     } finally {

@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Connection } from '../../src/stores/sqlite/connection.ts';
+import { migrate, RELEASE, readMigrations } from '../../src/stores/sqlite/migrate.ts';
+
+let dir: string;
+let connection: Connection;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'receiver-migrate-'));
+  connection = new Connection(join(dir, 'receiver.db'));
+});
+afterEach(() => {
+  connection.close();
+  rmSync(dir, { recursive: true });
+});
+
+const ours = readMigrations();
+const next = {
+  version: RELEASE + 1,
+  name: '002-more.sql',
+  leastRelease: RELEASE,
+  sql: 'CREATE TABLE more (x TEXT) STRICT;',
+};
+const applied = () => connection.all('SELECT version, least_release FROM schema_migrations ORDER BY version');
+
+describe('migrations', () => {
+  test('are numbered without a gap up to this release', () => {
+    expect(ours.map(({ version }) => version)).toEqual(Array.from({ length: RELEASE }, (_, index) => index + 1));
+  });
+
+  test('are applied once, whoever comes again', () => {
+    migrate(connection);
+    migrate(connection);
+    const other = new Connection(join(dir, 'receiver.db'));
+    migrate(other);
+    other.close();
+    expect(applied()).toHaveLength(ours.length);
+  });
+
+  test('of one release more leave this one able to run, so that an update can be undone', () => {
+    migrate(connection, [...ours, next], RELEASE + 1);
+    expect(() => migrate(connection)).not.toThrow();
+  });
+
+  test('that bear only a newer release refuse this one, with what to do', () => {
+    migrate(connection, [...ours, { ...next, leastRelease: RELEASE + 1, sql: '' }], RELEASE + 1);
+    expect(() => migrate(connection)).toThrow(/schema 2, which needs release 2 .* this is release 1/);
+    expect(applied()).toHaveLength(ours.length + 1);
+  });
+
+  test('that fail leave nothing of themselves behind', () => {
+    const broken = { ...next, sql: 'CREATE TABLE half (x TEXT) STRICT; CREATE TABLE half (x TEXT) STRICT;' };
+    expect(() => migrate(connection, [...ours, broken])).toThrow();
+    expect(connection.all("SELECT name FROM sqlite_schema WHERE name IN ('half', 'events')")).toEqual([]);
+    migrate(connection);
+    expect(applied()).toHaveLength(ours.length);
+  });
+
+  test('must say the least release they bear', () => {
+    writeFileSync(join(dir, '001-silent.sql'), 'CREATE TABLE x (y TEXT) STRICT;\n');
+    expect(() => readMigrations(pathToFileURL(`${dir}/`))).toThrow(/least release/);
+  });
+});
