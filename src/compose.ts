@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
-import { v7 as uuidv7 } from 'uuid';
 import { draft } from './audit/make-draft.ts';
+import { newId } from './audit/new-id.ts';
 import { composeHttp } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
@@ -92,7 +92,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
 
 function openStore(settings: Settings): Promise<SqliteStore> {
   const { store, audit } = settings;
-  return SqliteStore.open({ file: store.file, writer: uuidv7(), auditKey: audit.key.reveal(), serve: true });
+  return SqliteStore.open({ file: store.file, writer: newId(), auditKey: audit.key.reveal(), serve: true });
 }
 
 /** Side by side; where the handlers cannot be used, the store is closed again. */

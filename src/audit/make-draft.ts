@@ -1,5 +1,5 @@
-import { v7 } from 'uuid';
 import type { AuditDraft, AuditMetadata, AuditValue } from './entry.ts';
+import { newId } from './new-id.ts';
 
 export interface DraftFields {
   readonly action: string;
@@ -17,7 +17,7 @@ export interface DraftFields {
 /** An audit draft from its fields. Throws a RangeError where `at` is no point in time. */
 export function draft(fields: DraftFields): AuditDraft {
   return {
-    id: fields.id ?? v7(),
+    id: fields.id ?? newId(),
     timestamp: new Date(fields.at).toISOString(),
     action: fields.action,
     userId: fields.userId,

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { v7 as uuidv7 } from 'uuid';
 import { deriveAuditKey, hashOf } from '../audit/chain.ts';
 import type { AuditDraft, ChainHead } from '../audit/entry.ts';
 import { draft } from '../audit/make-draft.ts';
+import { newId } from '../audit/new-id.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
@@ -60,7 +60,7 @@ async function withStore<T>(
   }
   // What lies beside the file and what is made from it is personal: for this user alone.
   process.umask(0o077);
-  const store = await SqliteStore.open({ file, writer: uuidv7(), auditKey: auditKey(), serve: false });
+  const store = await SqliteStore.open({ file, writer: newId(), auditKey: auditKey(), serve: false });
   try {
     return await work(store);
   } finally {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { v7 as uuidv7 } from 'uuid';
 import type { AuditDraft, AuditMetadata, AuditValue } from '../audit/entry.ts';
+import { newId } from '../audit/new-id.ts';
 import type { Problem, ProblemCode } from '../errors/problem.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { PendingAudit } from '../inbox/store.ts';
@@ -104,7 +104,7 @@ export class Exchange {
 
   #draft(result: AuditDraft['result'], metadata: AuditMetadata): AuditDraft {
     const { action, resource } = this.route;
-    return { id: uuidv7(), timestamp: this.#arrivedAt, action, userId: this.userId, resource, result, metadata };
+    return { id: newId(), timestamp: this.#arrivedAt, action, userId: this.userId, resource, result, metadata };
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../audit/new-id.ts';
 import { type AuthenticDelivery, isAuthentic } from '../authenticate/index.ts';
 import { dedupKey, dedupUntil } from '../events/dedup-key.ts';
 import type { ReadableBody, UnreadableBody } from '../events/parse-body.ts';
@@ -41,7 +41,7 @@ export class Inbox {
     const { facts, body } = event;
     return this.#options.commits.accept({
       event: {
-        id: uuidv7(),
+        id: newId(),
         receivedAt,
         ...facts,
         principal: delivery.principal,
@@ -60,7 +60,7 @@ export class Inbox {
   quarantine(delivery: AuthenticDelivery, reason: UnreadableBody['reason'], audit: PendingAudit): Promise<string> {
     refuseUnproven(delivery);
     return this.#options.commits.quarantine({
-      id: uuidv7(),
+      id: newId(),
       receivedAt: Date.now(),
       reason,
       principal: delivery.principal,

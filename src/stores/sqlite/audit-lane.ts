@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import { sealEntry } from '../../audit/chain.ts';
 import type { AuditDraft, AuditEntry, ChainHead } from '../../audit/entry.ts';
 import { chainStartDraft } from '../../audit/link-chains.ts';
+import { newId } from '../../audit/new-id.ts';
 import { collectCuts, cutAt } from '../../audit/prune-chains.ts';
 import type { Connection } from './connection.ts';
 
@@ -36,7 +36,7 @@ export class AuditLane {
       return new OpenChain(connection, this.#writer, this.#key, row.chain, headOf(this.#writer, row));
     }
     // Pruned away whole after a long silence: a chain never begins twice under one name.
-    if (this.#started) this.#writer = uuidv7();
+    if (this.#started) this.#writer = newId();
     return this.#start(connection, now);
   }
 

@@ -1,0 +1,17 @@
+import { randomFillSync } from 'node:crypto';
+import { v7 } from 'uuid';
+
+const ID_BYTES = 16;
+/** One call to the system's generator costs as much as what it serves 256 ids with. */
+const pool = new Uint8Array(ID_BYTES * 256);
+let used = pool.byteLength;
+
+/** A UUID v7 (RFC 9562): sorts by the millisecond it was made in. */
+export function newId(): string {
+  if (used === pool.byteLength) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += ID_BYTES;
+  return v7({ random: pool.subarray(used - ID_BYTES, used) });
+}
