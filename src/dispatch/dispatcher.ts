@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../audit/new-id.ts';
 import type { HandlerSettings } from '../config/settings.ts';
 import type { ClaimedDelivery, ClaimRequest, DeliveryOutcome, Store } from '../inbox/store.ts';
 import { ClaimLoop } from './claim-loop.ts';
@@ -71,7 +71,7 @@ export class Dispatcher {
     this.#claims = new ClaimLoop({
       store,
       places: () => this.#freePlaces(),
-      newLease: uuidv7,
+      newLease: newId,
       leaseMs: leaseLength(settings.timeoutMs, limits),
       clock,
       take: (delivery, leaseUntil) => this.#take(delivery, leaseUntil),

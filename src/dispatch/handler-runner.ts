@@ -210,12 +210,13 @@ export class HandlerRunner {
 
   /** It gets no new deliveries, and is ended when those it has are over. Without a reason: it is only idle. */
   #retire(thread: HandlerWorker, reason?: string, where?: string): void {
+    const isNews = this.#shared === thread || this.#alone.has(thread);
     if (this.#shared === thread) {
       this.#shared = undefined;
       clearTimeout(this.#idle);
     }
     const { handler, logger } = this.#options;
-    if (reason !== undefined && !this.#isStopping) {
+    if (isNews && reason !== undefined && !this.#isStopping) {
       logger.warn({ handler, reason, where }, 'a thread of a handler is replaced');
     }
     if (this.#runsIn(thread).length === 0) void this.#threads.end(thread);

@@ -105,7 +105,7 @@ export class HandlerWorker {
   start(run: number, delivery: ClaimedDelivery, beginWithinMs: number): void {
     // A view is cloned with all that lies under it, which may be a whole pool of buffers.
     const { body } = delivery;
-    const ownBody = body.byteLength === body.buffer.byteLength ? body : body.slice();
+    const ownBody = body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
     this.#send({ run, delivery: { ...delivery, body: ownBody }, beginBefore: Date.now() + beginWithinMs });
   }
 

@@ -15,7 +15,7 @@ const TYPELESS = 'MODULE_TYPELESS_PACKAGE_JSON';
  */
 export function logFromThread(settings: ThreadSettings, name: string, current: () => LogBindings): Logger {
   const note = (fields: object): string =>
-    JSON.stringify({ level: 'warn', time: new Date().toISOString(), handler: name, ...current(), ...fields });
+    JSON.stringify({ level: 40, time: new Date().toISOString(), handler: name, ...current(), ...fields });
   const lines = new LineWriter(settings.logFd, {
     cut: (start, bytes) => note({ msg: 'a log line was cut', bytes, start }),
     dropped: (count) => note({ msg: 'log lines were dropped: too many within a second', count }),

@@ -115,26 +115,6 @@ describe('one handler', () => {
     expect(rig.folder.count('at once 4')).toBe(0);
   });
 
-  test("that is full hides no other one's next time", async () => {
-    rig.folder.writeHandle('full', "say('full'); await forever();", "events: ['email_sent']");
-    rig.folder.writeHandle(
-      'retries',
-      "say('try'); if (context.attempt === 1) throw new Error('no');",
-      "events: ['email_opened']",
-    );
-    // Its one place is taken and its next delivery long due, while the other one's falls due in half a second.
-    await rig.start(
-      { concurrency: 1, timeoutMs: 60_000, backoffBaseMs: 500, backoffCapMs: 500 },
-      { random: () => 0.999 },
-    );
-    await rig.accept({ type: 'email_sent' });
-    await rig.folder.until('full');
-    await rig.accept({ type: 'email_sent' });
-    await rig.accept({ type: 'email_opened' });
-    await rig.until(1, 'done');
-    expect(rig.folder.heard).toEqual(['full', 'try', 'try']);
-  }, 20_000);
-
   test('whose thread is lost gives the innocent back uncounted, and they run', async () => {
     rig.folder.writeHandle(
       'exits',
@@ -281,6 +261,30 @@ describe('while the store is away', () => {
     expect(rig.folder.heard).toEqual(['began 1', 'ended 1', 'began 2', 'ended 2']);
     expect(rig.states()).toEqual(['done', 'done']);
   });
+
+  test('claiming begins again by itself', async () => {
+    rig.folder.writeHandle('works', '');
+    let failed = (): void => undefined;
+    const failure = new Promise<void>((resolve) => {
+      failed = resolve;
+    });
+    const { logger } = rig.log;
+    const warn = (line: object, message: string): void => {
+      logger.warn(line, message);
+      if (message.startsWith('deliveries could not be claimed')) failed();
+    };
+    const dispatcher = await rig.start({}, { logger: Object.assign(Object.create(logger), { warn }) });
+    // Nobody says that something is due until the store is away.
+    rig.dispatcher = undefined;
+    await rig.accept();
+    rig.dispatcher = dispatcher;
+    rig.lock();
+    dispatcher.wake();
+    await failure;
+    rig.unlock();
+    await rig.until(1, 'done');
+    expect(rig.log.lines().map(({ msg }) => msg)).toContain('deliveries are claimed again');
+  }, 20_000);
 
   test('the start waits for it, and drain does not', async () => {
     rig.folder.writeHandle('works', '');

@@ -95,6 +95,25 @@ describe('an attempt', () => {
     ]);
   });
 
+  test('gets its own bytes, and none of those that lie beside them in memory', async () => {
+    const runner = start('bytes', "say(context.rawBody.byteLength + ' of ' + context.rawBody.buffer.byteLength)");
+    const pool = Buffer.alloc(1_000, ' ');
+    pool.write('{"x":1}', 100);
+    expect(await run(runner, makeDelivery('bytes', { body: pool.subarray(100, 107) }))).toEqual(done);
+    await folder.until('7 of 7');
+  });
+
+  test('cannot speak for the thread, as a library that finds itself in one may', async () => {
+    const runner = start(
+      'meddles',
+      `const { parentPort } = await import('node:worker_threads');
+       parentPort.postMessage('anything');
+       parentPort.postMessage({ settled: 1, aborted: false });
+       throw new Error('its own word');`,
+    );
+    expect(await run(runner, makeDelivery('meddles'))).toEqual(failed('threw', 'Error: its own word'));
+  });
+
   test('takes a payload too deep to be passed from thread to thread', async () => {
     const runner = start(
       'deep',
@@ -138,19 +157,40 @@ describe('a time-out', () => {
     expect(runner.threads).toBe(1);
   });
 
-  test('of one that awaits for ever costs it nothing but its own attempt', async () => {
+  test('of one that awaits for ever costs it nothing but its own attempt, and its thread', async () => {
     const runner = start(
       'awaits',
-      `if (event.payload.n === 1) await forever();
-       say('began'); await new Promise((resolve) => setTimeout(resolve, 500)); say('ended');`,
+      `const { threadId } = await import('node:worker_threads');
+       if (event.payload.n === 1) { say('hangs in ' + threadId); await forever(); }
+       await new Promise((resolve) => setTimeout(resolve, event.payload.wait));
+       say(event.payload.n + ' in ' + threadId);`,
     );
     const hanging = run(runner, makeDelivery('awaits', { payload: { n: 1 } }));
-    // One that is under way when the thread is retired runs to its end in it.
-    await run(runner, makeDelivery('awaits', { payload: { n: 2 } }));
-    const [first, later] = await Promise.all([hanging, run(runner, makeDelivery('awaits', { payload: { n: 3 } }))]);
-    expect([first, later]).toEqual([timedOut, done]);
-    expect(folder.count('began')).toBe(folder.count('ended'));
-    expect(await run(runner, makeDelivery('awaits', { payload: { n: 4 } }))).toEqual(done);
+    await run(runner, makeDelivery('awaits', { payload: { n: 2, wait: 400 } }));
+    // Under way when the thread is retired: it runs to its end there.
+    const beside = run(runner, makeDelivery('awaits', { payload: { n: 3, wait: 600 } }));
+    expect(await hanging).toEqual(timedOut);
+    const after = run(runner, makeDelivery('awaits', { payload: { n: 4, wait: 0 } }));
+    expect(await Promise.all([beside, after])).toEqual([done, done]);
+    const [first, ...others] = folder.heard.map((word) => word.split(' in '));
+    expect(others.map(([n, thread]) => [n, thread === first?.[1]])).toEqual([
+      ['2', true],
+      ['3', true],
+      ['4', false],
+    ]);
+  });
+
+  test('of one is not taken for the fault of another that is at work, within its own time, when it comes', async () => {
+    const runner = start(
+      'busy',
+      `if (event.payload.n === 1) { setTimeout(() => say('half'), 600); await forever(); }
+       const end = Date.now() + 900; while (Date.now() < end) {}`,
+      { timeoutMs: 1_000, limits: { ...limits, graceMs: 300 } },
+    );
+    const hanging = run(runner, makeDelivery('busy', { payload: { n: 1 } }));
+    await folder.until('half');
+    const working = run(runner, makeDelivery('busy', { payload: { n: 2 } }));
+    expect(await Promise.all([hanging, working])).toEqual([failed('timed-out', 'timed out after 1 s'), done]);
   });
 
   test('of one that never yields ends its thread, and the others in it are not counted', async () => {
