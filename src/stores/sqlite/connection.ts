@@ -33,11 +33,11 @@ export class Connection {
   }
 
   /**
-   * Has the next transaction copy into the main file what an earlier process left in the write-ahead log. Where a sync
-   * of the log had failed and that process was then killed, the log is whole in memory and may have a hole on the disk
-   * that no later sync of it mends: everything after the hole would be lost with the power.
+   * Has the next transaction copy into the main file what an earlier process left in the write-ahead log, before it
+   * returns. Where a sync of the log had failed and that process was then killed, the log is whole in memory and may have
+   * a hole on the disk that no later sync of it mends: everything after the hole would be lost with the power.
    */
-  checkpointFirst(): void {
+  checkpointNext(): void {
     this.#mustCheckpoint = true;
   }
 
@@ -64,13 +64,14 @@ export class Connection {
     return this.#statement(sql).all(...values) as T[];
   }
 
-  /** Everything `work` does is committed when this returns, or nothing of it when it throws; after `FileGone`, which it
-   * throws where the file is no longer in its place, it makes no difference. */
+  /** Everything `work` does is committed when this returns, and nothing of it when it throws, save what was found out
+   * after the commit: `FileGone`, or that the log could not be copied (see `checkpointNext`). */
   transaction<T>(work: () => T): T {
     this.#begin();
     try {
       const result = work();
       this.db.exec('COMMIT');
+      if (this.#mustCheckpoint) this.#checkpoint();
       // What is in a file that nobody finds again is not kept, however well it is synced.
       this.#place.check();
       return result;
@@ -87,10 +88,6 @@ export class Connection {
   }
 
   #begin(): void {
-    if (this.#mustCheckpoint) {
-      this.db.exec('PRAGMA wal_checkpoint(PASSIVE)');
-      this.#mustCheckpoint = false;
-    }
     try {
       this.db.exec('BEGIN IMMEDIATE');
     } catch (error) {
@@ -98,6 +95,11 @@ export class Connection {
       throw error;
     }
     this.#setLocked(false);
+  }
+
+  #checkpoint(): void {
+    this.db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    this.#mustCheckpoint = false;
   }
 
   #setLocked(isLocked: boolean): void {

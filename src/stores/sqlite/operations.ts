@@ -2,7 +2,6 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSyn
 import { dirname } from 'node:path';
 import type {
   AuditPosition,
-  Batch,
   ClaimRequest,
   DeadFilter,
   EventFilter,
@@ -14,6 +13,7 @@ import type { AuditLane } from './audit-lane.ts';
 import { claimDeliveries, recoverLeases } from './claim-deliveries.ts';
 import { commitBatch } from './commit-batch.ts';
 import type { Connection } from './connection.ts';
+import { type PackedBatch, unpackBatch } from './pack-batch.ts';
 import { prune } from './prune.ts';
 import { readHeads, tailAudit } from './read-audit.ts';
 import { findEvent, listDead, listEvents, readCounts } from './read-events.ts';
@@ -25,7 +25,7 @@ import { Snapshots } from './snapshots.ts';
 export function createOperations(file: string, owner: string, connection: Connection, lane: AuditLane) {
   const snapshots = new Snapshots(file);
   return {
-    commit: (batch: Batch) => commitBatch(connection, lane, batch),
+    commit: (batch: PackedBatch) => commitBatch(connection, lane, unpackBatch(batch)),
     claim: (request: ClaimRequest) => claimDeliveries(connection, owner, request),
     recoverLeases: (now: number, maxAttempts: number) => recoverLeases(connection, owner, now, maxAttempts),
     registerHandlers: (handlers: readonly HandlerRoute[]) => registerHandlers(connection, handlers),

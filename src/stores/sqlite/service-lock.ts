@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingsError } from '../../errors/problem.ts';
 import { isSqliteError } from './sqlite-error.ts';
@@ -14,7 +14,10 @@ const RETRY_MS = 50;
  */
 export function holdServiceLock(file: string): { release(): void } {
   // One lock for one file, whichever link leads to it.
-  const lock = new DatabaseSync(`${existsSync(file) ? realpathSync(file) : file}.lock`, { timeout: 0 });
+  const path = `${existsSync(file) ? realpathSync(file) : file}.lock`;
+  const lock = new DatabaseSync(path, { timeout: 0 });
+  // In a file that may only be read, SQLite begins the transaction and locks nothing.
+  accessSync(path, constants.W_OK);
   const until = Date.now() + WAIT_MS;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {

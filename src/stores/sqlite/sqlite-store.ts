@@ -15,6 +15,7 @@ import type {
   Store,
 } from '../../inbox/store.ts';
 import type { Operations } from './operations.ts';
+import { packBatch } from './pack-batch.ts';
 import type { FromThread, OperationName, ThreadError, ThreadOptions } from './thread-protocol.ts';
 
 /** Milliseconds: a thread that is starting may wait for another receiver to stop. */
@@ -64,7 +65,7 @@ export class SqliteStore implements Store {
     return new SqliteStore(options, await startThread(options));
   }
 
-  commit = (batch: Batch) => this.#call('commit', batch);
+  commit = (batch: Batch) => this.#call('commit', packBatch(batch));
   claim = (request: ClaimRequest) => this.#call('claim', request);
   recoverLeases = (now: number, maxAttempts: number) => this.#call('recoverLeases', now, maxAttempts);
   registerHandlers = (handlers: readonly HandlerRoute[]) => this.#call('registerHandlers', handlers);

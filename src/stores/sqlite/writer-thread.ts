@@ -38,7 +38,7 @@ function serve(): void {
   const lock = options.serve ? holdServiceLock(file) : undefined;
   const connection = new Connection(file);
   migrate(connection);
-  if (options.serve) connection.checkpointFirst();
+  if (options.serve) connection.checkpointNext();
   const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)));
   const operations = createOperations(file, options.writer, connection, lane);
 
