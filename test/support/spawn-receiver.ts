@@ -21,13 +21,41 @@ export interface ReceiverProcess {
   stderr(): string;
   /** Resolves with the exit code, or the signal's name. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
-  /** Ends it if it still runs, and removes its folder. */
+  /** Ends it if it still runs, and removes the folder where it was made for it. */
   stop(): Promise<void>;
 }
 
 /** What npm start runs, as a process of its own, on a port and in a folder of its own. */
 export async function spawnReceiver(env: NodeJS.ProcessEnv = BOTH_SCHEMES): Promise<ReceiverProcess> {
   const folder = makeFolder();
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  try {
+    const receiver = await spawnReceiverIn(folder, env);
+    return { ...receiver, stop: () => receiver.stop().finally(remove) };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** The same in a folder that stays, for one that comes after it. */
+export async function spawnReceiverIn(folder: string, env: NodeJS.ProcessEnv = BOTH_SCHEMES): Promise<ReceiverProcess> {
+  const { ready, stop } = launchReceiver(folder, env);
+  try {
+    return await ready;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+export interface Launch extends Pick<ReceiverProcess, 'child' | 'ended' | 'stop'> {
+  /** Resolves when it receives; rejects when it ends before that. */
+  readonly ready: Promise<ReceiverProcess>;
+}
+
+/** The same for those who do not wait until it receives. */
+export function launchReceiver(folder: string, env: NodeJS.ProcessEnv = BOTH_SCHEMES): Launch {
   const child = spawn(process.execPath, [ENTRY, 'serve'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -41,16 +69,14 @@ export async function spawnReceiver(env: NodeJS.ProcessEnv = BOTH_SCHEMES): Prom
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await ended;
-    rmSync(folder, { recursive: true, force: true });
   };
-  try {
-    const port = await Promise.race([readPort(log), ended.then((how) => failed(how, stderr()))]);
-    const url = `http://127.0.0.1:${port}`;
-    return { child, log, folder, file: join(folder, 'data', 'receiver.db'), port, url, stderr, ended, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const file = join(folder, 'data', 'receiver.db');
+  const ready = Promise.race([readPort(log), ended.then((how) => failed(how, stderr()))]).then((port) => {
+    return { child, log, folder, file, port, url: `http://127.0.0.1:${port}`, stderr, ended, stop };
+  });
+  // Whoever kills it during its start does not wait for it.
+  ready.catch(() => undefined);
+  return { child, ended, stop, ready };
 }
 
 function collect(child: ChildProcess, log: CapturedLog): () => string {
