@@ -264,43 +264,43 @@ describe('while the store is away', () => {
 
   test('claiming begins again by itself', async () => {
     rig.folder.writeHandle('works', '');
-    let failed = (): void => undefined;
-    const failure = new Promise<void>((resolve) => {
-      failed = resolve;
-    });
-    const { logger } = rig.log;
-    const warn = (line: object, message: string): void => {
-      logger.warn(line, message);
-      if (message.startsWith('deliveries could not be claimed')) failed();
-    };
-    const dispatcher = await rig.start({}, { logger: Object.assign(Object.create(logger), { warn }) });
+    const dispatcher = await rig.start();
     // Nobody says that something is due until the store is away.
     rig.dispatcher = undefined;
     await rig.accept();
     rig.dispatcher = dispatcher;
     rig.lock();
     dispatcher.wake();
-    await failure;
+    await rig.untilWarned('deliveries could not be claimed');
     rig.unlock();
     await rig.until(1, 'done');
     expect(rig.log.lines().map(({ msg }) => msg)).toContain('deliveries are claimed again');
   }, 20_000);
 
-  test('the start waits for it, and drain does not', async () => {
+  test('the start waits for it', async () => {
     rig.folder.writeHandle('works', '');
     rig.lock();
     const start = rig.start();
-    await expect(rig.accept()).rejects.toMatchObject({ code: 'store-unavailable' });
+    await rig.untilWarned('handlers could not be registered');
     rig.unlock();
-    const dispatcher = await start;
+    await start;
     await rig.accept();
     await rig.until(1, 'done');
-    rig.folder.heard.length = 0;
+  });
+
+  test('drain does not wait for it: what has run keeps its lease', async () => {
+    rig.folder.writeHandle('works', "say('began'); await new Promise((resolve) => setTimeout(resolve, 200));");
+    const dispatcher = await rig.start();
+    const id = await rig.accept();
+    await rig.folder.until('began');
     rig.lock();
-    await expect(dispatcher.drain({ handlersMs: 100, abortMs: 100, endMs: 3_000 })).resolves.toEqual({
+    await rig.untilWarned('the outcome of a delivery could not be committed');
+    await expect(dispatcher.drain({ handlersMs: 100, abortMs: 100, endMs: 1_000 })).resolves.toEqual({
       threadsLeft: 0,
     });
     rig.unlock();
+    expect(rig.states()).toEqual([]);
+    expect((await rig.runs(id)).map(({ state }) => state)).toEqual(['running']);
   });
 });
 

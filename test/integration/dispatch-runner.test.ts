@@ -214,10 +214,32 @@ describe('a time-out', () => {
     expect([1, 2, 3].map((n) => folder.count(`call ${n}`))).toEqual([2, 2, 2]);
   });
 
+  test('whose culprit is unknown counts for nobody where their leases leave no time to run them alone', async () => {
+    const runner = start('later', 'await new Promise((resolve) => setTimeout(resolve, 100)); while (true) {}');
+    const leaseUntil = Date.now() + timeoutMs + limits.graceMs + limits.endMs + 5_000;
+    const outcomes = [1, 2].map(() => runner.run(makeDelivery('later'), leaseUntil));
+    expect(await Promise.all(outcomes)).toEqual([{ kind: 'released' }, { kind: 'released' }]);
+  });
+
   test('counts from the moment its handler is called: honest work before it in the thread is no fault of its own', async () => {
     const runner = start('works', 'const end = Date.now() + 300; while (Date.now() < end) {}');
     expect(await runAll(runner, 'works', [1, 2, 3, 4, 5])).toEqual([done, done, done, done, done]);
     expect(runner.threads).toBe(1);
+  });
+
+  test('is given back, and not run any more, when its lease leaves no time to begin', async () => {
+    const runner = start(
+      'queues',
+      "say('runs ' + event.payload.n); const end = Date.now() + 1_000; while (Date.now() < end) {}",
+      { timeoutMs: 3_000 },
+    );
+    expect(await run(runner, makeDelivery('queues', { payload: { n: 0 } }))).toEqual(done);
+    // To begin within a second and a half: the third one's turn comes after two.
+    const leaseUntil = Date.now() + 3_000 + limits.graceMs + limits.endMs + 1_500;
+    const outcomes = [1, 2, 3].map((n) => runner.run(makeDelivery('queues', { payload: { n } }), leaseUntil));
+    expect(await Promise.all(outcomes)).toEqual([done, done, { kind: 'released' }]);
+    expect(await run(runner, makeDelivery('queues', { payload: { n: 4 } }))).toEqual(done);
+    expect(folder.heard).toEqual(['runs 0', 'runs 1', 'runs 2', 'runs 4']);
   });
 
   test('is not held against one that cannot begin because of what an earlier one left behind', async () => {
@@ -297,6 +319,25 @@ describe('a thread that is lost', () => {
       failed('not-loaded', 'the handler file could not be loaded: it is not loaded after 0.3 s'),
     );
   });
+});
+
+test('a thread inside a system call is left behind, counted, and said to be so', async () => {
+  let ended = (): void => undefined;
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const runner = start(
+    'stuck',
+    `const { execSync } = await import('node:child_process');
+     if (event.payload.n === 1) execSync('sleep 4');`,
+    { limits: { ...limits, endMs: 200 }, onRoom: () => ended() },
+  );
+  expect(await run(runner, makeDelivery('stuck', { payload: { n: 1 } }))).toEqual(timedOut);
+  expect(await run(runner, makeDelivery('stuck', { payload: { n: 2 } }))).toEqual(done);
+  expect(runner.threads).toBe(2);
+  await end;
+  expect(runner.threads).toBe(1);
+  expect(log.lines()).toContainEqual(expect.objectContaining({ level: 50, handler: 'stuck', threads: 2 }));
 });
 
 test('threads stay few, whatever the handler does', async () => {

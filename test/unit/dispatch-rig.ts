@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { draft } from '../../src/audit/make-draft.ts';
-import type { DispatchHooks } from '../../src/dispatch/dispatch-hooks.ts';
+import type { DispatchHooks, DispatchLogger } from '../../src/dispatch/dispatch-hooks.ts';
 import { Dispatcher, type DispatcherOptions } from '../../src/dispatch/dispatcher.ts';
 import { RUN_LIMITS } from '../../src/dispatch/limits.ts';
 import { type LoadedHandler, loadHandlers } from '../../src/dispatch/load-handlers.ts';
@@ -38,6 +38,7 @@ export class DispatchRig {
   handlers: readonly LoadedHandler[] = [];
   dispatcher: Dispatcher | undefined;
   #watchers: (() => void)[] = [];
+  readonly #warnings: string[] = [];
 
   private constructor(test: TestStore) {
     this.#test = test;
@@ -84,7 +85,7 @@ export class DispatchRig {
       store: this.store,
       handlers: this.handlers,
       settings: { ...SETTINGS, dir, ...settings },
-      logger: this.log.logger,
+      logger: this.#logger(),
       logFd: this.log.fd,
       limits: { ...RUN_LIMITS, graceMs: 700 },
       commitOutcome: async (outcome) => {
@@ -137,6 +138,27 @@ export class DispatchRig {
         if (reached()) resolve();
       });
     });
+  }
+
+  /** Resolves when the main thread has warned of it. */
+  untilWarned(start: string): Promise<void> {
+    return new Promise((resolve) => {
+      const watch = (): void => {
+        if (this.#warnings.some((warning) => warning.startsWith(start))) resolve();
+      };
+      this.#watchers.push(watch);
+      watch();
+    });
+  }
+
+  #logger(): DispatchLogger {
+    const { logger } = this.log;
+    const warn = (fields: object, message: string): void => {
+      logger.warn(fields, message);
+      this.#warnings.push(message);
+      for (const watch of this.#watchers) watch();
+    };
+    return Object.assign(Object.create(logger) as DispatchLogger, { warn });
   }
 
   states(): string[] {
