@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { v7 as uuidv7 } from 'uuid';
 import { draft } from '../../src/audit/make-draft.ts';
-import { RecoverLoop } from '../../src/dispatch/recover-loop.ts';
-import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { DispatchRig } from '../unit/dispatch-rig.ts';
 
 let rig: DispatchRig;
@@ -12,8 +9,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => rig.remove());
-
-const auditsOf = async () => (await rig.store.tailAudit(200)).entries.filter(({ action }) => action === 'handler.run');
 
 describe('retries', () => {
   test('a handler that fails three times succeeds at the fourth attempt', async () => {
@@ -81,7 +76,7 @@ describe('one handler', () => {
     // All of it while the two were still within their time.
     expect(rig.states()).not.toContain('dead');
     await rig.until(2, 'dead');
-    expect((await auditsOf()).slice(-2).map(({ metadata }) => metadata)).toEqual([
+    expect((await rig.audits()).slice(-2).map(({ metadata }) => metadata)).toEqual([
       expect.objectContaining({ outcome: 'dead', failure: 'timed-out', attempt: 1 }),
       expect.objectContaining({ outcome: 'dead', failure: 'timed-out', attempt: 1 }),
     ]);
@@ -136,225 +131,6 @@ describe('one handler', () => {
   });
 });
 
-describe('order', () => {
-  const body =
-    "say(event.payload.n + (context.outOfOrder ? ' out of order' : '')); if (event.payload.fails >= context.attempt) throw new Error('no');";
-
-  test('deliveries for one lead run one after the other, a failing one first to its end', async () => {
-    rig.folder.writeHandle('ordered', body);
-    await rig.start();
-    await rig.accept({ lead: 'a', payload: { n: 'a1', fails: 3 } });
-    await rig.accept({ lead: 'a', payload: { n: 'a2', fails: 1 } });
-    await rig.accept({ lead: 'a', payload: { n: 'a3' } });
-    await rig.accept({ lead: 'b', payload: { n: 'b1' } });
-    await rig.until(4, 'done');
-    expect(rig.folder.heard.filter((word) => word.startsWith('a'))).toEqual(['a1', 'a1', 'a1', 'a1', 'a2', 'a2', 'a3']);
-    expect(rig.folder.count('b1')).toBe(1);
-  });
-
-  test('a failing one holds back its successors for the hold limit and no longer', async () => {
-    rig.folder.writeHandle('ordered', body);
-    // The second attempt is an hour away.
-    await rig.start({ orderHoldMs: 300, backoffBaseMs: 3_600_000, backoffCapMs: 3_600_000 }, { random: () => 0.999 });
-    await rig.accept({ lead: 'a', payload: { n: 'a1', fails: 1 } });
-    await rig.accept({ lead: 'a', payload: { n: 'a2' } });
-    await rig.until(1, 'done');
-    expect(rig.folder.heard).toEqual(['a1', 'a2 out of order']);
-    const [first, second] = rig.outcomes;
-    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(300);
-  });
-
-  test('a dead one holds nothing, and a handler that does not care is not held', async () => {
-    rig.folder.writeHandle('ordered', body);
-    rig.folder.writeHandle(
-      'free',
-      'if (event.payload.n === "a1") await forever(); say("free " + event.payload.n)',
-      "events: ['*'], ordered: false",
-    );
-    await rig.start({ maxAttempts: 1 });
-    await rig.accept({ lead: 'a', payload: { n: 'a1', fails: 9 } });
-    await rig.accept({ lead: 'a', payload: { n: 'a2' } });
-    await Promise.all([rig.folder.until('a2'), rig.folder.until('free a2')]);
-    expect(rig.states()).toContain('dead');
-  });
-});
-
-describe('leases', () => {
-  test('those of a process that is gone are taken back at the start, counted', async () => {
-    rig.folder.writeHandle('late', "say('attempt ' + context.attempt)");
-    await rig.start();
-    await rig.dispatcher?.drain();
-    await rig.accept();
-    const gone = await SqliteStore.open({
-      file: rig.file,
-      writer: uuidv7(),
-      auditKey: 'a key for the tests of the inbox',
-      serve: false,
-    });
-    const claim = {
-      now: Date.now(),
-      places: [{ handler: 'late', limit: 1 }],
-      lease: 'l',
-      leaseUntil: Date.now() + 600_000,
-    };
-    expect((await gone.claim(claim)).deliveries).toHaveLength(1);
-    await gone.close();
-    await rig.start();
-    await rig.until(1, 'done');
-    expect(rig.folder.heard).toEqual(['attempt 2']);
-  });
-
-  test('those that are over are taken back while it runs', async () => {
-    rig.folder.writeHandle('late', '');
-    await rig.start();
-    await rig.dispatcher?.drain();
-    await rig.accept();
-    const now = Date.now();
-    await rig.store.claim({ now, places: [{ handler: 'late', limit: 1 }], lease: 'l', leaseUntil: now + 1_000 });
-    let time = now;
-    let recovered = (): void => undefined;
-    const recovery = new Promise<void>((resolve) => {
-      recovered = resolve;
-    });
-    const loop = new RecoverLoop({
-      store: rig.store,
-      routes: [],
-      maxAttempts: 3,
-      clock: () => time,
-      logger: rig.log.logger,
-      onRecovered: recovered,
-      intervalMs: 20,
-    });
-    await loop.start();
-    expect((await rig.store.counts()).deliveries).toMatchObject({ running: 1 });
-    time += 1_000;
-    await recovery;
-    loop.stop();
-    expect((await rig.store.counts()).deliveries).toMatchObject({ running: 0, pending: 1 });
-  });
-
-  test('handlers are registered for other processes to route by', async () => {
-    rig.folder.writeHandle('a', '', "events: ['link_clicked'], ordered: false");
-    await rig.start();
-    expect(await rig.store.registeredHandlers()).toEqual([
-      { handler: 'a', events: ['email_link_clicked'], ordered: false },
-    ]);
-  });
-});
-
-describe('while the store is away', () => {
-  test('claims and outcomes are tried again, and a place is kept until its outcome is durable', async () => {
-    rig.folder.writeHandle(
-      'works',
-      "say('began ' + event.payload.n); await new Promise((resolve) => setTimeout(resolve, 200)); say('ended ' + event.payload.n);",
-    );
-    await rig.start({ concurrency: 1 });
-    await rig.accept({ payload: { n: 1 } });
-    await rig.accept({ payload: { n: 2 } });
-    await rig.folder.until('began 1');
-    rig.lock();
-    await rig.folder.until('ended 1');
-    await expect(rig.accept({ payload: { n: 3 } })).rejects.toMatchObject({ code: 'store-unavailable' });
-    expect(rig.folder.heard).toEqual(['began 1', 'ended 1']);
-    rig.unlock();
-    await rig.until(2, 'done');
-    expect(rig.folder.heard).toEqual(['began 1', 'ended 1', 'began 2', 'ended 2']);
-    expect(rig.states()).toEqual(['done', 'done']);
-  });
-
-  test('claiming begins again by itself', async () => {
-    rig.folder.writeHandle('works', '');
-    const dispatcher = await rig.start();
-    // Nobody says that something is due until the store is away.
-    rig.dispatcher = undefined;
-    await rig.accept();
-    rig.dispatcher = dispatcher;
-    rig.lock();
-    dispatcher.wake();
-    await rig.untilWarned('deliveries could not be claimed');
-    rig.unlock();
-    await rig.until(1, 'done');
-    expect(rig.log.lines().map(({ msg }) => msg)).toContain('deliveries are claimed again');
-  }, 20_000);
-
-  test('the start waits for it', async () => {
-    rig.folder.writeHandle('works', '');
-    rig.lock();
-    const start = rig.start();
-    await rig.untilWarned('handlers could not be registered');
-    rig.unlock();
-    await start;
-    await rig.accept();
-    await rig.until(1, 'done');
-  });
-
-  test('drain does not wait for it: what has run keeps its lease', async () => {
-    rig.folder.writeHandle('works', "say('began'); await new Promise((resolve) => setTimeout(resolve, 200));");
-    const dispatcher = await rig.start();
-    const id = await rig.accept();
-    await rig.folder.until('began');
-    rig.lock();
-    await rig.untilWarned('the outcome of a delivery could not be committed');
-    await expect(dispatcher.drain({ handlersMs: 100, abortMs: 100, endMs: 1_000 })).resolves.toEqual({
-      threadsLeft: 0,
-    });
-    rig.unlock();
-    expect(rig.states()).toEqual([]);
-    expect((await rig.runs(id)).map(({ state }) => state)).toEqual(['running']);
-  });
-});
-
-describe('drain', () => {
-  test('lets what runs finish, and claims nothing more', async () => {
-    rig.folder.writeHandle(
-      'works',
-      "say('began'); await new Promise((resolve) => setTimeout(resolve, 300)); say(String(context.signal.aborted));",
-    );
-    const dispatcher = await rig.start({ concurrency: 1 });
-    await rig.accept();
-    await rig.accept();
-    await rig.folder.until('began');
-    expect(await dispatcher.drain({ handlersMs: 8_000 })).toEqual({ threadsLeft: 0 });
-    expect(rig.folder.heard).toEqual(['began', 'false']);
-    expect(rig.states()).toEqual(['done']);
-    expect((await rig.store.counts()).deliveries).toMatchObject({ pending: 1, running: 0, done: 1 });
-  });
-
-  test('aborts and gives back uncounted what does not, obedient, hanging or spinning', async () => {
-    rig.folder.writeHandle(
-      'obeys',
-      "say('began'); await new Promise((resolve) => context.signal.addEventListener('abort', () => { say(context.signal.reason.name); resolve(); }));",
-    );
-    rig.folder.writeHandle('awaits', "say('began'); await forever();");
-    rig.folder.writeHandle('spins', "say('began'); while (true) {}");
-    const dispatcher = await rig.start();
-    const id = await rig.accept();
-    await rig.folder.until('began', 3);
-    expect(await dispatcher.drain({ handlersMs: 100, abortMs: 300, endMs: 5_000 })).toEqual({ threadsLeft: 0 });
-    expect(rig.folder.count('AbortError')).toBe(1);
-    expect(rig.states()).toEqual(['released', 'released', 'released']);
-    expect((await rig.runs(id)).map(({ state, attempts }) => ({ state, attempts }))).toEqual(
-      Array.from({ length: 3 }, () => ({ state: 'pending', attempts: 0 })),
-    );
-    for (const { result, metadata } of await auditsOf()) {
-      expect([result, metadata['outcome']]).toEqual(['failure', 'released']);
-    }
-  });
-
-  test('can be cut short, and is the same however often it is called', async () => {
-    rig.folder.writeHandle('awaits', "say('began'); await forever();");
-    const dispatcher = await rig.start();
-    await rig.accept();
-    await rig.folder.until('began');
-    const cut = new AbortController();
-    const drained = dispatcher.drain({ handlersMs: 600_000, abortMs: 0, endMs: 5_000, signal: cut.signal });
-    expect(dispatcher.drain()).toBe(drained);
-    cut.abort();
-    expect(await drained).toEqual({ threadsLeft: 0 });
-    expect(rig.states()).toEqual(['released']);
-  });
-});
-
 test('what is told of a run: metrics, audit and log, and nothing of a lead, a label or an error', async () => {
   rig.folder.writeHandle(
     'tells',
@@ -378,7 +154,7 @@ test('what is told of a run: metrics, audit and log, and nothing of a lead, a la
     ['start', 'tells', 2, false],
     ['tells', 'done', true],
   ]);
-  const audits = await auditsOf();
+  const audits = await rig.audits();
   expect(audits).toEqual([
     expect.objectContaining({ userId: 'service', resource: 'handler', result: 'failure' }),
     expect.objectContaining({ userId: 'service', resource: 'handler', result: 'success' }),

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { withToken } from './credentials.ts';
 import { freshBody } from './payloads.ts';
@@ -6,6 +7,8 @@ import { RawClient } from './raw-client.ts';
 
 /** Milliseconds before a sender that was told 503 tries again. */
 const RETRY_MS = 50;
+/** Milliseconds in which an answer that is waited for has to come. */
+const PATIENCE_MS = 20_000;
 /** Leads among which the events are shared out. */
 const LEADS = 40;
 
@@ -51,7 +54,7 @@ export class SteadyLoad {
   readonly #padding: string;
   #target = awaitTarget();
   #isEnding = false;
-  #accepted = Promise.withResolvers<void>();
+  readonly #arrivals = new EventEmitter();
 
   /** @param padding bytes to make each event larger by */
   constructor(clients: number, padding = 0) {
@@ -60,10 +63,15 @@ export class SteadyLoad {
   }
 
   /** Resolves at the first 200 from the receiver at this port. */
-  aim(port: number): Promise<void> {
-    this.#accepted = Promise.withResolvers();
+  aim(port: number): Promise<Answered> {
     this.#target.resolve(port);
-    return this.#accepted.promise;
+    return this.next(200);
+  }
+
+  /** Resolves with the next answer of this status. */
+  async next(status: number): Promise<Answered> {
+    const [answer] = await once(this.#arrivals, String(status), { signal: AbortSignal.timeout(PATIENCE_MS) });
+    return answer as Answered;
   }
 
   /** Resolves when all senders have gone; each has its last event answered first, or lost with the receiver. */
@@ -129,15 +137,16 @@ export class SteadyLoad {
       this.unanswered += 1;
       return undefined;
     }
-    if (answer.status === 200) this.#accepted.resolve();
     const { id = '' } = JSON.parse(answer.text) as { id?: string };
-    return {
+    const answered = {
       status: answer.status,
       id,
       requestId: answer.headers['x-request-id'] ?? '',
       retryAfter: answer.headers['retry-after'],
       waited: performance.now() - started,
     };
+    this.#arrivals.emit(String(answer.status), answered);
+    return answered;
   }
 
   #makeBody(): string {
