@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import type { AuditEntry } from '../../src/audit/entry.ts';
 import { draft } from '../../src/audit/make-draft.ts';
 import type { DispatchHooks, DispatchLogger } from '../../src/dispatch/dispatch-hooks.ts';
 import { Dispatcher, type DispatcherOptions } from '../../src/dispatch/dispatcher.ts';
@@ -167,6 +168,11 @@ export class DispatchRig {
 
   async runs(eventId: string): Promise<readonly StoredDelivery[]> {
     return (await this.store.findEvent(eventId))?.runs ?? [];
+  }
+
+  /** Entries of attempts. */
+  async audits(): Promise<AuditEntry[]> {
+    return (await this.store.tailAudit(200)).entries.filter(({ action }) => action === 'handler.run');
   }
 
   async remove(): Promise<void> {
