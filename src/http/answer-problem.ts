@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
-import { Problem } from '../errors/problem.ts';
-import { awaitsContinue } from './await-continue.ts';
+import { Problem, type ProblemCode } from '../errors/problem.ts';
 import type { Exchange } from './exchange.ts';
 
 /** RFC 9457. `instance` names the request and is the one member in which two like refusals differ. */
@@ -33,7 +32,7 @@ export function answerProblem(
     return;
   }
   if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
-  if (cannotGoOn(request, problem)) response.setHeader('Connection', 'close');
+  if (ENDING.has(problem.code)) response.setHeader('Connection', 'close');
   if (!request.complete) discardRest(request, response);
   response
     .status(problem.status)
@@ -41,12 +40,8 @@ export function answerProblem(
     .send(JSON.stringify({ ...problemBody(problem, exchange.id), ...extra }));
 }
 
-/** Whether what comes next on this connection could be taken for something else than it is. */
-function cannotGoOn(request: Request, { code }: Problem): boolean {
-  if (code === 'request-timeout' || code === 'malformed-request' || code === 'headers-too-large') return true;
-  // Whoever was not told to send the body may leave it out, and its next request would be read as that body.
-  return awaitsContinue(request) && !request.complete;
-}
+/** After these nobody can tell where the next request on the connection begins. */
+const ENDING: ReadonlySet<ProblemCode> = new Set(['request-timeout', 'malformed-request', 'headers-too-large']);
 
 /** Bytes of a refused body that are still read, so that its sender comes to read the answer, before the line is cut. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;

@@ -52,11 +52,9 @@ export function createMetricsRoute({ prometheus, openMetrics, readToken }: Metri
     const wantsOpenMetrics = request.headers.accept?.includes('application/openmetrics-text') === true;
     const text = await (wantsOpenMetrics ? asOpenMetrics() : asText());
     exchange.end(200, 'ok');
+    const { contentType } = wantsOpenMetrics ? openMetrics : prometheus;
     // Not send(): it would add a second charset to the type.
-    response
-      .status(200)
-      .setHeader('Content-Type', wantsOpenMetrics ? openMetrics.contentType : prometheus.contentType)
-      .end(request.method === 'HEAD' ? undefined : text);
+    response.status(200).setHeader('Content-Type', contentType).end(text);
   };
 }
 

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import { checkCase, type Expected } from '../support/check-case.ts';
+import { until } from '../support/converse.ts';
 import { METRICS_TOKEN, withToken } from '../support/credentials.ts';
 import type { RawAnswer } from '../support/parse-answer.ts';
 import { freshBody, MARK } from '../support/payloads.ts';
@@ -174,10 +175,10 @@ describe('while another connection holds the database', () => {
   });
 
   test('what could not be audited meanwhile is counted in one entry', async () => {
-    const { log } = running;
-    const failures = (): number => log.lines.filter(({ msg }) => String(msg).startsWith('a commit failed')).length;
+    const { commitFailures } = running.receiver.metrics.events;
+    const failures = async (): Promise<number> => (await commitFailures.get()).values[0]?.value ?? 0;
     const entries = await refusedThenAccepted(() =>
-      log.waitFor(() => (failures() >= 2 ? true : undefined), 'the commit of the entry has failed as well'),
+      until(async () => (await failures()) >= 2, 'the commit of the entry has failed as well'),
     );
     const gap = entries.find(({ action }) => action === 'audit.gap');
     expect(gap?.metadata['counts']).toEqual([

@@ -25,7 +25,7 @@ describe('gathered bytes', () => {
   });
 
   test('take about their own size, however small the pieces', () => {
-    const count = 500_000;
+    const count = 1_000_000;
     const gathered = new GatheredBytes(count);
     collectGarbage();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
