@@ -9,7 +9,7 @@ import { BARE_ROUTE, RECEIVER, SECRET, startServer } from './servers.ts';
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    amount: { type: 'string', default: '30000' },
+    amount: { type: 'string', default: '50000' },
     connections: { type: 'string', default: '64' },
     soak: { type: 'string' },
     json: { type: 'string', default: 'bench/results' },
@@ -28,7 +28,7 @@ async function measure(contender: Contender, amount: number) {
   const server = await startServer(CONTENDERS[contender]);
   try {
     const order = { url: server.url, secret: SECRET, connections, leads: 5_000 };
-    await runLoad({ ...order, amount: Math.min(2_000, amount) });
+    await runLoad({ ...order, amount: Math.min(10_000, amount) });
     const result = await runLoad({ ...order, amount });
     if (result.ok !== amount) throw new Error(`${contender}: ${amount - result.ok} of ${amount} were not answered 200`);
     return { contender, ...result, rssMb: residentMb(server.pid) };

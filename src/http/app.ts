@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
-import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
@@ -9,6 +8,7 @@ import { logRequest, logRequests } from './log-requests.ts';
 import { NotReady } from './operations.ts';
 import { clientAddress } from './read-address.ts';
 import { readTarget } from './read-target.ts';
+import { securityHeaders } from './security-headers.ts';
 
 export type RouteHandler = (request: Request, response: Response, exchange: Exchange) => void | Promise<void>;
 
@@ -54,7 +54,7 @@ export function createApp(options: AppOptions): RequestListener {
     next();
   });
   app.use(logRequests(options.logger, exchangeOf));
-  app.use(helmet());
+  app.use(securityHeaders());
   app.use(refuseWithoutHost);
   for (const route of options.routes) {
     app.all(route.path, async (request: Request, response: Response) => {
