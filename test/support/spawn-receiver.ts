@@ -54,9 +54,19 @@ export interface Launch extends Pick<ReceiverProcess, 'child' | 'ended' | 'stop'
   readonly ready: Promise<ReceiverProcess>;
 }
 
-/** The same for those who do not wait until it receives. */
-export function launchReceiver(folder: string, env: NodeJS.ProcessEnv = BOTH_SCHEMES): Launch {
-  const child = spawn(process.execPath, [ENTRY, 'serve'], {
+/**
+ * The same for those who do not wait until it receives.
+ *
+ * @param entry the program's file, of another checkout
+ * @param under a program and its words that run what follows them
+ */
+export function launchReceiver(
+  folder: string,
+  env: NodeJS.ProcessEnv = BOTH_SCHEMES,
+  { entry = ENTRY, under = [] }: { readonly entry?: string; readonly under?: readonly string[] } = {},
+): Launch {
+  const [program = process.execPath, ...words] = [...under, process.execPath, entry, 'serve'];
+  const child = spawn(program, words, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { HOST: '127.0.0.1', PORT: '0', ...env },

@@ -50,6 +50,8 @@ export class SteadyLoad {
   readonly events: SentEvent[] = [];
   /** Connections that ended while an answer was due. */
   unanswered = 0;
+  /** Answers 200. */
+  accepted = 0;
   readonly #clients: Promise<void>[];
   readonly #padding: string;
   #target = awaitTarget();
@@ -145,6 +147,7 @@ export class SteadyLoad {
       retryAfter: answer.headers['retry-after'],
       waited: performance.now() - started,
     };
+    if (answer.status === 200) this.accepted += 1;
     this.#arrivals.emit(String(answer.status), answered);
     return answered;
   }
