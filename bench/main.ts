@@ -1,10 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { flood } from './flood.ts';
 import { runLoad } from './run-load.ts';
 import { BARE_ROUTE, RECEIVER, SECRET, startServer } from './servers.ts';
 
 // npm run bench                     durable accepts beside a bare Express route that verifies and stores nothing
 // npm run bench -- --soak 1000000   memory of the receiver over so many events
+// npm run bench -- --flood 200000   what so many requests of strangers leave in the audit log and on the disk
 
 const { values: options } = parseArgs({
   options: {
@@ -12,6 +14,7 @@ const { values: options } = parseArgs({
     amount: { type: 'string', default: '50000' },
     connections: { type: 'string', default: '64' },
     soak: { type: 'string' },
+    flood: { type: 'string' },
     json: { type: 'string', default: 'bench/results' },
   },
 });
@@ -97,10 +100,21 @@ async function soak(amount: number): Promise<void> {
   save('soak', samples);
 }
 
+async function reportFlood(amount: number): Promise<void> {
+  const result = await flood(amount, connections);
+  const { sent, written, counted, seconds, diskBytes } = result;
+  process.stdout.write(
+    `${sent} requests in ${round(seconds)} s: ${written} entries written singly + ${counted} counted = ${written + counted}; the data folder grew by ${round(diskBytes / 1_048_576, 1)} MB\n`,
+  );
+  save('flood', result);
+  if (written + counted !== sent) process.exitCode = 1;
+}
+
 function save(name: string, results: unknown): void {
   mkdirSync(options.json, { recursive: true });
   writeFileSync(`${options.json}/${name}.json`, `${JSON.stringify(results, null, 2)}\n`);
 }
 
-if (options.soak === undefined) await compare();
-else await soak(Number(options.soak));
+if (options.soak !== undefined) await soak(Number(options.soak));
+else if (options.flood !== undefined) await reportFlood(Number(options.flood));
+else await compare();

@@ -11,7 +11,10 @@ export const SECRET = 'bench-secret-of-enough-length';
 export interface RunningServer {
   readonly url: string;
   readonly pid: number;
-  stop(): Promise<void>;
+  readonly dir: string;
+  /** `keep`: leave its folder, for `remove` later. */
+  stop(options?: { readonly keep: boolean }): Promise<void>;
+  remove(): void;
 }
 
 const START_LIMIT_MS = 10_000;
@@ -42,11 +45,13 @@ export async function startServer(
   return {
     url: `http://127.0.0.1:${port}/webhooks/instantly`,
     pid: child.pid ?? 0,
-    async stop() {
+    dir,
+    async stop({ keep } = { keep: false }) {
       child.kill('SIGTERM');
       if (child.exitCode === null) await once(child, 'exit');
-      rmSync(dir, { recursive: true, force: true });
+      if (!keep) rmSync(dir, { recursive: true, force: true });
     },
+    remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }
 
