@@ -11,7 +11,8 @@ import { SteadyLoad } from '../support/steady-load.ts';
 
 const ENV = { INSTANTLY_WEBHOOK_TOKEN: TOKEN };
 const CLIENTS = 32;
-const ENDS_WITHIN_MS = 10_000;
+/** What is promised, and a second for the processes around it. */
+const ENDS_WITHIN_MS = 11_000;
 
 let folder = '';
 const running: Pick<ReceiverProcess, 'stop'>[] = [];
