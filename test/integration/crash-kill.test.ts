@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -16,8 +18,10 @@ const CLIENTS = 24;
 /** Milliseconds of load at the most before a kill, and of a start. */
 const LOAD_MS = 500;
 const START_MS = 1_000;
-/** Milliseconds from the start of the process to its first 200. */
+/** Milliseconds from the start of the process to its first 200, and how many starts of an empty Node that may last where
+ * the machine is busy with something else. */
 const SERVES_WITHIN_MS = 2_000;
+const SERVES_WITHIN_STARTS = 25;
 /** Milliseconds in which what is left when the load ends has been delivered. */
 const DELIVERS_WITHIN_MS = 20_000;
 
@@ -78,6 +82,13 @@ async function start(): Promise<{ receiver: ReceiverProcess; milliseconds: numbe
   return { receiver, milliseconds: performance.now() - started };
 }
 
+/** Milliseconds that a Node with nothing to do takes. */
+async function startEmpty(): Promise<number> {
+  const started = performance.now();
+  await once(spawn(process.execPath, ['--eval', '']), 'close');
+  return performance.now() - started;
+}
+
 async function killWhileItStarts(afterMs: number): Promise<void> {
   const { child, ended, stop } = launchReceiver(folder, ENV);
   running = { stop };
@@ -104,12 +115,14 @@ test(
   async () => {
     const random = seeded(SEED);
     const starts: number[] = [];
+    const emptyStarts: number[] = [];
     makeHandlers();
     for (let kill = 0; kill < KILLS; kill += 1) {
       if (random() < 0.2) {
         await killWhileItStarts(random() * START_MS);
         continue;
       }
+      emptyStarts.push(await startEmpty());
       const { receiver, milliseconds } = await start();
       starts.push(milliseconds);
       await pause(random() * LOAD_MS);
@@ -133,8 +146,8 @@ test(
     }
     expect(load.unanswered).toBeGreaterThan(0);
     report(ids.size, audit.entries, starts);
-    // The middle one: a machine that is busy with something else makes a single start slow.
-    expect({ starts, inTime: middle(starts) < SERVES_WITHIN_MS }).toMatchObject({ inTime: true });
+    const limit = Math.max(SERVES_WITHIN_MS, SERVES_WITHIN_STARTS * middle(emptyStarts));
+    expect({ starts, emptyStarts, inTime: middle(starts) < limit }).toMatchObject({ inTime: true });
   },
   30_000 + KILLS * 6_000,
 );
