@@ -115,7 +115,7 @@ function codeOf({ code }: NodeJS.ErrnoException): ProblemCode | undefined {
 }
 
 function refuse(options: ServerOptions, socket: Duplex, problem: Problem, request?: IncomingMessage): void {
-  const { remoteAddress } = request?.socket ?? (socket as Socket);
+  const { remoteAddress } = socket as Socket;
   const exchange = new Exchange(request ?? { method: '', headers: {} }, plainAddress(remoteAddress) ?? '');
   exchange.fail(problem);
   const body = JSON.stringify(problemBody(problem, exchange.id));

@@ -117,13 +117,19 @@ describe('whose failures they are', () => {
     expect(await fails(from(written.replace('.1', '.2').replace('201', '202')))).toBe(401);
   });
 
-  test.each([MARK, '', 'unknown', 'a'.repeat(10_000), '999.1.1.1', '_hidden', `"${MARK}"`, '::ffff:1.2.3.4.5'])(
-    'a forwarded %p is no address: that of the connection stands',
-    async (written) => {
-      await start({ TRUST_PROXY: '1' });
-      await fails(from(written), { ...UNAUTHENTICATED, metadata: { ip: '127.0.0.1' } });
-    },
-  );
+  test.each([
+    ['a word', MARK],
+    ['nothing', ''],
+    ['the word of a proxy that hides it', 'unknown'],
+    ['10 KB', 'a'.repeat(10_000)],
+    ['numbers out of range', '999.1.1.1'],
+    ['a hidden name', '_hidden'],
+    ['a quoted word', `"${MARK}"`],
+    ['a mapped address and more', '::ffff:1.2.3.4.5'],
+  ])('%s is no address: that of the connection stands', async (_name, written) => {
+    await start({ TRUST_PROXY: '1' });
+    await fails(from(written), { ...UNAUTHENTICATED, metadata: { ip: '127.0.0.1' } });
+  });
 
   test('a connection to an IPv6 socket by IPv4 is told as IPv4', async () => {
     await start({ HOST: '::' });

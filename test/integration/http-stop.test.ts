@@ -5,7 +5,7 @@ import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { answersUntilClosed, until } from '../support/converse.ts';
 import { withToken } from '../support/credentials.ts';
 import { freshBody } from '../support/payloads.ts';
-import { ask, post, wholePost } from '../support/post.ts';
+import { ask, askRaw, head, post, wholePost } from '../support/post.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { type ReceiverProcess, spawnReceiver } from '../support/spawn-receiver.ts';
 import { BOTH_SCHEMES } from '../support/start-receiver.ts';
@@ -113,8 +113,10 @@ describe('stopping', () => {
     await post(running, freshBody(), withToken);
     await post(running, freshBody(), { 'x-webhook-secret': 'wrong-token-of-somebody' });
     await post(running, 'not json, of lead@northwind.example', withToken);
+    await askRaw(running, head('GET http://receiver.example:99999/ HTTP/1.1', 'Host: a', 'X-Forwarded-For: a'), 'GET');
     running.child.kill('SIGTERM');
     expect(await running.ended).toBe(0);
+    expect(running.stderr()).not.toContain('Warning');
     const printed = JSON.stringify(running.log.lines) + running.stderr();
     for (const word of [
       ...Object.values(BOTH_SCHEMES).flatMap((list) => list.split(',')),
