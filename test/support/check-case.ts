@@ -48,7 +48,7 @@ export async function checkCase(
   return { answer, traces };
 }
 
-export function statusOf(outcome: Expected['outcome']): number {
+function statusOf(outcome: Expected['outcome']): number {
   return isProblem(outcome) ? PROBLEMS[outcome].status : 200;
 }
 
@@ -56,7 +56,7 @@ function isProblem(outcome: Expected['outcome']): outcome is ProblemCode {
   return outcome in PROBLEMS;
 }
 
-export function checkAnswer(answer: RawAnswer, { outcome, method, action }: Expected): void {
+function checkAnswer(answer: RawAnswer, { outcome, method, action }: Expected): void {
   expect({ status: answer.status, text: answer.status === statusOf(outcome) ? '' : answer.text }).toEqual({
     status: statusOf(outcome),
     text: '',
@@ -101,7 +101,7 @@ function checkAlike({ headers, text }: RawAnswer): void {
 }
 
 /** What one request has left behind: its line, its entry, its count, and what it stored. */
-export function checkTraces(traces: Traces, status: number, expected: Expected): void {
+function checkTraces(traces: Traces, status: number, expected: Expected): void {
   const { outcome, userId = 'anonymous', action = 'webhook.receive', method = 'POST' } = expected;
   const reason = expected.reason ?? outcome;
   const result = status < 400 ? 'success' : 'failure';
