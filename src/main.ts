@@ -17,8 +17,14 @@ const STOP_LIMIT_MS = 9_500;
 /** Milliseconds in which a request that is on its way on an open connection still arrives. */
 const ARRIVE_MS = 500;
 
-/** Serves until a signal or `stop` ends it. Resolves with the exit code. */
-export async function serve(settings: Settings, output: LogOutput, stop: AbortSignal): Promise<number> {
+export interface ServeOptions {
+  readonly stop: AbortSignal;
+  /** Whether people read along: what they want to know goes to stderr. */
+  readonly notice: boolean;
+}
+
+/** Serves until `stop` ends it. Resolves with the exit code. */
+export async function serve(settings: Settings, output: LogOutput, { stop, notice }: ServeOptions): Promise<number> {
   const { logger } = output;
   for (const warning of settings.warnings) logger.warn(warning);
   // Before there is anything to drain: the start may wait a quarter of a minute for another receiver to stop.
@@ -34,7 +40,7 @@ export async function serve(settings: Settings, output: LogOutput, stop: AbortSi
   const timers = startTimers(receiver, logger);
   const handlers = receiver.handlers.map(({ handler }) => handler);
   logger.info({ port, data: settings.store.file, handlers }, 'receiving');
-  if (!settings.production) process.stderr.write(startNotice(settings, port, handlers));
+  if (notice) process.stderr.write(startNotice(settings, port, handlers));
   await aborted(stop);
   logger.info({ reason: String(stop.reason) }, 'stopping');
   const limit = setTimeout(() => {

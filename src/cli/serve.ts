@@ -5,7 +5,8 @@ export function register(program: Command): void {
   program
     .command('serve')
     .description('receive webhooks until SIGTERM or SIGINT (what npm start does)')
-    .action(async () => {
+    .option('--json', 'nothing but the log, which is JSON lines already')
+    .action(async ({ json }: { json?: true }) => {
       // Here and not above, because loading all of the service takes other commands longer than what they do.
       const [{ serve }, { createLogger }] = await Promise.all([import('../main.ts'), import('../create-logger.ts')]);
       // What lies in the data folder is personal: nobody but this user may read what is made from here on.
@@ -19,7 +20,10 @@ export function register(program: Command): void {
         output.flush();
         process.exit(1);
       });
-      process.exitCode = await serve(settings, output, stop.signal);
+      process.exitCode = await serve(settings, output, {
+        stop: stop.signal,
+        notice: !settings.production && json !== true,
+      });
       output.flush();
       process.exit();
     });
