@@ -3,8 +3,9 @@ import type { Logger } from 'pino';
 import { createAuthenticator, createTokenReader } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
+import type { Problem } from './errors/problem.ts';
 import { typeLabel } from './events/names.ts';
-import { createApp } from './http/app.ts';
+import { type AppOptions, createApp } from './http/app.ts';
 import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
 import { limitFailures } from './http/limit-failures.ts';
@@ -28,14 +29,25 @@ export interface HttpParts {
   readonly isStopping: () => boolean;
 }
 
-export function composeHttp(parts: HttpParts): Server {
+export interface Http {
+  readonly server: Server;
+  /** Ends every request whose body is still coming with this problem. */
+  interruptAll(problem: Problem): void;
+}
+
+export function composeHttp(parts: HttpParts): Http {
   const { settings, metrics, budget } = parts;
   const exchanges = new WeakMap<IncomingMessage, Exchange>();
-  const app = composeApp(parts, exchanges, (exchange) => {
-    budget.give(exchange.bufferedBytes);
-    end(parts, exchange);
+  const open = new Set<Exchange>();
+  const app = composeApp(parts, exchanges, {
+    onBegin: (exchange) => open.add(exchange),
+    onEnd: (exchange) => {
+      open.delete(exchange);
+      budget.give(exchange.bufferedBytes);
+      end(parts, exchange);
+    },
   });
-  return createServer({
+  const server = createServer({
     settings: settings.http,
     listener: app,
     exchangeOf: (request) => exchanges.get(request),
@@ -45,20 +57,27 @@ export function composeHttp(parts: HttpParts): Server {
     },
     onDropped: () => metrics.requests.droppedConnections.inc(),
   });
+  return {
+    server,
+    interruptAll: (problem) => {
+      for (const exchange of open) exchange.interrupt(problem);
+    },
+  };
 }
 
 function composeApp(
   parts: HttpParts,
   exchanges: WeakMap<IncomingMessage, Exchange>,
-  onEnd: (exchange: Exchange) => void,
+  watch: Pick<AppOptions, 'onBegin' | 'onEnd'>,
 ): RequestListener {
   const { settings, logger, metrics, budget } = parts;
+  const failures = limitFailures(settings.http.failedAuthPerMinute);
   const receive = createReceive({
     authenticator: createAuthenticator(settings.authentication),
     inbox: parts.inbox,
     budget,
     bodyLimitBytes: settings.http.bodyLimitBytes,
-    failures: limitFailures(settings.http.failedAuthPerMinute),
+    failures,
     onSignatureMismatch: (exchange) => {
       metrics.requests.signatureMismatches.inc();
       logger.warn(
@@ -78,13 +97,14 @@ function composeApp(
       receive,
       health: createHealth(),
       ready: createReady(parts.readiness),
-      metrics: createMetricsRoute({ ...metrics.registries, readToken }),
+      metrics: createMetricsRoute({ ...metrics.registries, readToken, failures }),
     }),
     logger,
     trustProxy: settings.http.trustProxy,
+    bodyLimitBytes: settings.http.bodyLimitBytes,
     isStopping: parts.isStopping,
     exchanges,
-    onEnd,
+    ...watch,
   });
 }
 

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { draft } from './audit/make-draft.ts';
 import { newId } from './audit/new-id.ts';
-import { composeHttp } from './compose-http.ts';
+import { composeHttp, type Http } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
@@ -26,6 +26,7 @@ const MAX_BATCH = 500;
 /** Everything wired, nothing started. */
 export interface Receiver {
   readonly server: Server;
+  readonly interruptAll: Http['interruptAll'];
   readonly store: Store;
   readonly commits: GroupCommit;
   readonly trail: AuditTrail;
@@ -51,7 +52,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
   const readiness = new Readiness(store);
   const retention = composeRetention(settings, store, logger);
   let stopping = false;
-  const server = composeHttp({
+  const { server, interruptAll } = composeHttp({
     settings,
     logger,
     metrics,
@@ -79,6 +80,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
     retention,
     dispatcher,
     handlers,
+    interruptAll,
     stopAccepting: () => {
       stopping = true;
       readiness.stop();

@@ -6,7 +6,7 @@ import { compose, type Receiver, serviceDraft } from './compose.ts';
 import type { Settings } from './config/settings.ts';
 import type { LogOutput } from './create-logger.ts';
 import { endDespiteThreads } from './end-despite-threads.ts';
-import { SettingsError } from './errors/problem.ts';
+import { Problem, SettingsError } from './errors/problem.ts';
 import { startNotice } from './print-notice.ts';
 
 const TICK_MS = 5_000;
@@ -14,6 +14,9 @@ const HEADS_MS = 60_000;
 /** Milliseconds that requests and handlers have to finish, and those in which the whole process has ended. */
 const FINISH_MS = 8_000;
 const STOP_LIMIT_MS = 9_500;
+/** Milliseconds for the answers to requests that the stop cuts off; seconds after which their senders may try again. */
+const ANSWER_MS = 200;
+const RETRY_AFTER_SECONDS = 5;
 /** Milliseconds in which a request that is on its way on an open connection still arrives. */
 const ARRIVE_MS = 500;
 
@@ -94,11 +97,16 @@ async function drain(receiver: Receiver, logger: Logger, reason: string): Promis
   const closed = once(server, 'close');
   // An HTTP server's own close would cut idle connections at once, and with them requests that are on their way.
   NetServer.prototype.close.call(server);
+  let cutAll: NodeJS.Timeout | undefined;
   const cutIdle = setTimeout(() => server.closeIdleConnections(), ARRIVE_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), FINISH_MS);
+  const cut = setTimeout(() => {
+    receiver.interruptAll(new Problem('stopping', { retryAfter: RETRY_AFTER_SECONDS }));
+    cutAll = setTimeout(() => server.closeAllConnections(), ANSWER_MS);
+  }, FINISH_MS);
   const [{ threadsLeft }] = await Promise.all([dispatcher.drain({ handlersMs: FINISH_MS }), closed]);
   clearTimeout(cutIdle);
   clearTimeout(cut);
+  clearTimeout(cutAll);
   if (threadsLeft > 0)
     logger.warn({ threadsLeft }, 'threads of handlers are inside a system call and could not be ended');
   trail.record(serviceDraft('service.stop', { reason }));

@@ -45,8 +45,10 @@ function readLine(line: string, found: Map<string, AnchorHead>): void {
 }
 
 function readRecord(record: { readonly [key: string]: unknown }, found: Map<string, AnchorHead>): void {
-  const { msg, heads } = record;
+  const { msg, heads, handler } = record;
   if (!Array.isArray(heads) || (msg !== undefined && msg !== HEADS_MESSAGE)) return;
+  // A user's handler logs to the same stdout, and may say whatever it likes.
+  if (handler !== undefined) return;
   for (const head of heads) if (isHead(head)) keep(head, timeOf(record['time']), found);
 }
 

@@ -38,6 +38,7 @@ export function register(program: Command): void {
     .addOption(new Option('--file <path>', 'the mended body; - reads stdin'))
     .addOption(jsonOption())
     .addHelpText('after', HELP)
+    .option('--again', 'although it was retried before: two events cut off at the same byte are alike')
     .action(retry);
 }
 
@@ -64,7 +65,7 @@ async function list(options: {
       showTime(body.receivedAt),
       body.times,
       body.reason,
-      body.contentType,
+      body.contentType?.slice(0, 40) ?? null,
       body.bytes,
       body.state,
       body.id,

@@ -17,13 +17,14 @@ const ACTION = 'quarantine.retry';
 
 interface RetryOptions {
   readonly file?: string;
+  readonly again?: true;
   readonly json?: true;
 }
 
 export async function retry(id: string, options: RetryOptions): Promise<void> {
   const settings = commandSettings();
   const mended = options.file === undefined ? undefined : await readBytes(options.file, settings.http.bodyLimitBytes);
-  const result = await operateStore(settings, (store) => accept(store, settings, id, mended));
+  const result = await operateStore(settings, (store) => accept(store, settings, id, mended, options.again === true));
   if (options.json) printJson({ quarantineId: id, ...result });
   else if (result.status === 'accepted') print(`Accepted as event ${result.id}.\n`);
   else print(`The same content was accepted before, as event ${result.id}.\n`);
@@ -35,11 +36,16 @@ async function accept(
   settings: Settings,
   id: string,
   mended: Uint8Array | undefined,
+  again: boolean,
 ): Promise<AcceptResult> {
   const startedAt = monotonicMilliseconds();
   const held = await store.findQuarantined(id);
   if (held === undefined) throw new Error(`nothing in quarantine has the id ${id}`);
-  if (held.state === 'retried') throw new Error(`it was retried before and is event ${held.eventId}`);
+  if (held.state === 'retried' && !again) {
+    throw new Error(
+      `it was retried before and is event ${held.eventId}; --again makes another event of the same bytes`,
+    );
+  }
   const delivery = restoreQuarantined({ ...held, body: mended ?? held.body });
   const facts = {
     quarantineId: id,

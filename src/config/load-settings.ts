@@ -1,6 +1,7 @@
 import { SettingsError } from '../errors/problem.ts';
 import { buildSettings } from './build-settings.ts';
 import { SETTING_NAMES, type SettingName } from './catalogue.ts';
+import { findStoreFault } from './check-store-file.ts';
 import { findContradictions, findMissingSecret, findWeaknesses, lowerDefaults } from './check-together.ts';
 import { gatherSecrets } from './gather-secrets.ts';
 import { type Environment, readEnvironment } from './read-environment.ts';
@@ -26,7 +27,7 @@ export function loadSettings(options: LoadOptions): Settings {
   const environment = readEnvironment(options.env, options.cwd);
   const mistyped = findMistypedNames(environment.names);
   const { parsed, whole, faults, warnings } = parseAll(environment, options.cwd);
-  faults.push(...findContradictions(parsed, environment));
+  faults.push(...findContradictions(parsed, environment), ...findStoreFault(parsed.DATABASE_URL));
   const missing = options.create ? findMissingSecret(parsed, environment, mistyped) : undefined;
   if (missing !== undefined) faults.push(missing);
   if (whole === undefined || faults.length > 0) throw new SettingsError(faults);

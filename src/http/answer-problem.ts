@@ -24,7 +24,7 @@ export function answerProblem(
   response: Response,
   exchange: Exchange,
   problem: Problem,
-  extra = {},
+  { bodyLimitBytes, extra = {} }: { readonly bodyLimitBytes: number; readonly extra?: object },
 ): void {
   exchange.fail(problem);
   if (problem.code === 'client-closed' || response.headersSent) {
@@ -33,7 +33,7 @@ export function answerProblem(
   }
   if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
   if (ENDING.has(problem.code)) response.setHeader('Connection', 'close');
-  if (!request.complete) discardRest(request, response);
+  if (!request.complete) discardRest(request, response, Math.max(MIN_DISCARDED_BYTES, 2 * bodyLimitBytes));
   response
     .status(problem.status)
     .type('application/problem+json')
@@ -43,11 +43,12 @@ export function answerProblem(
 /** After these nobody can tell where the next request on the connection begins. */
 const ENDING: ReadonlySet<ProblemCode> = new Set(['request-timeout', 'malformed-request', 'headers-too-large']);
 
-/** Bytes of a refused body that are still read, so that its sender comes to read the answer, before the line is cut. */
-const MAX_DISCARDED_BYTES = 1024 * 1024;
-const MAX_DISCARDING_MS = 2_000;
+/** A refused body is read on for a while, so that a sender which writes all before it reads comes to see the answer: up to
+ * twice the limit, so that one a little too large does, and this much at least. Then the line is cut. */
+const MIN_DISCARDED_BYTES = 1024 * 1024;
+const MAX_DISCARDING_MS = 5_000;
 
-function discardRest(request: Request, response: Response): void {
+function discardRest(request: Request, response: Response, maxBytes: number): void {
   let discarded = 0;
   const cut = (): void => {
     request.socket.destroy();
@@ -55,7 +56,7 @@ function discardRest(request: Request, response: Response): void {
   const timer = setTimeout(cut, MAX_DISCARDING_MS).unref();
   request.on('data', (chunk: Buffer) => {
     discarded += chunk.byteLength;
-    if (discarded > MAX_DISCARDED_BYTES && response.writableFinished) cut();
+    if (discarded > maxBytes && response.writableFinished) cut();
   });
   request.once('close', () => clearTimeout(timer));
   // The body reader listened for errors until now; what goes wrong from here on concerns nobody.

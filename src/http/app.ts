@@ -23,6 +23,8 @@ export interface AppOptions {
   readonly routes: readonly AppRoute[];
   readonly logger: Logger;
   readonly trustProxy: number;
+  readonly bodyLimitBytes: number;
+  readonly onBegin: (exchange: Exchange) => void;
   /** Once for each request, when its answer has gone out or its connection has ended. */
   readonly onEnd: (exchange: Exchange) => void;
   /** Where the exchange of each request is put as soon as it comes. */
@@ -43,6 +45,7 @@ export function createApp(options: AppOptions): RequestListener {
   app.use((request, response, next) => {
     const exchange = new Exchange(request, clientAddress(request));
     options.exchanges.set(request, exchange);
+    options.onBegin(exchange);
     response.setHeader('x-request-id', exchange.id);
     closeWhenStopping(response, options.isStopping);
     response.once('close', () => {
@@ -76,7 +79,8 @@ export function createApp(options: AppOptions): RequestListener {
     if (problem.code === 'internal-error')
       options.logger.error({ err: problem.cause }, 'a request could not be served');
     const exchange = exchangeOf(request);
-    answerProblem(request, response, exchange, problem, error instanceof NotReady ? { faults: error.faults } : {});
+    const extra = error instanceof NotReady ? { faults: error.faults } : {};
+    answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
     if (exchange.deferred) endDeferred(options, exchange);
   });
   return (request, response) => {

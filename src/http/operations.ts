@@ -1,7 +1,9 @@
 import type { Request, Response } from 'express';
 import type { Registry } from 'prom-client';
+import type { ReadToken } from '../authenticate/index.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Exchange } from './exchange.ts';
+import type { FailureLimit } from './limit-failures.ts';
 import type { Readiness } from './readiness.ts';
 
 export function createHealth() {
@@ -34,10 +36,11 @@ export interface MetricsOptions {
   readonly prometheus: Registry;
   readonly openMetrics: { readonly contentType: string; metrics(): Promise<string> };
   /** The position of the token that a request proves, or a word for why it proves none; `undefined`: no token is set. */
-  readonly readToken: ((rawHeaders: readonly string[]) => number | string) | undefined;
+  readonly readToken: ReadToken | undefined;
+  readonly failures: FailureLimit;
 }
 
-export function createMetricsRoute({ prometheus, openMetrics, readToken }: MetricsOptions) {
+export function createMetricsRoute({ prometheus, openMetrics, readToken, failures }: MetricsOptions) {
   const asText = shareText(prometheus);
   const asOpenMetrics = shareText(openMetrics);
   return async function metrics(request: Request, response: Response, exchange: Exchange): Promise<void> {
@@ -45,7 +48,7 @@ export function createMetricsRoute({ prometheus, openMetrics, readToken }: Metri
       const token = readToken(request.rawHeaders);
       if (typeof token === 'string') {
         response.setHeader('WWW-Authenticate', 'Bearer');
-        throw new Problem('unauthenticated', { reason: token });
+        throw await failures.refuse(request, response, token);
       }
       exchange.userId = 'metrics';
     }

@@ -7,6 +7,14 @@ import type { Store } from '../../src/inbox/store.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { AUDIT_KEY, describeStore, type StoreUnderTest } from './store-contract.ts';
 
+const TAMPERINGS = {
+  metadata: `UPDATE audit_entries SET metadata = '{"n":2}' WHERE seq > 1`,
+  'delete-entry': 'DELETE FROM audit_entries WHERE seq = 2',
+  // Commands show entries by position, which no hash covers.
+  reorder: 'UPDATE audit_entries SET position = 1000 - position',
+  hide: 'UPDATE audit_entries SET position = -position WHERE seq = 2',
+};
+
 async function createSqlite(): Promise<StoreUnderTest> {
   const dir = mkdtempSync(join(tmpdir(), 'receiver-contract-'));
   const file = join(dir, 'receiver.db');
@@ -19,8 +27,7 @@ async function createSqlite(): Promise<StoreUnderTest> {
     },
     tamper(change) {
       const db = new DatabaseSync(file);
-      if (change === 'metadata') db.exec(`UPDATE audit_entries SET metadata = '{"n":2}' WHERE seq > 1`);
-      else db.exec('DELETE FROM audit_entries WHERE seq = 2');
+      db.exec(TAMPERINGS[change]);
       db.close();
     },
     async remove() {

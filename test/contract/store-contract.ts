@@ -12,7 +12,7 @@ export interface StoreUnderTest {
   /** Another process's view of the same data: a lane of its own. */
   open(): Promise<Store>;
   /** Changes what is stored behind the store's back. */
-  tamper(change: 'metadata' | 'delete-entry'): void;
+  tamper(change: 'metadata' | 'delete-entry' | 'reorder' | 'hide'): void;
   /** Closes what is open and removes everything. */
   remove(): Promise<void>;
 }
@@ -161,6 +161,15 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const [event] = await accept(makeAccept({ quarantineId: id ?? '' }));
         expect(await store.findQuarantined(id ?? '')).toMatchObject({ state: 'retried', eventId: event?.id });
         expect(await store.listQuarantine({ limit: 10, state: 'held' })).toEqual([]);
+      });
+
+      test('holds the same bytes again after they were retried: they may be of another event', async () => {
+        const { quarantined } = await store.commit(makeBatch({ quarantines: [makeQuarantine('{cut')] }));
+        const id = quarantined[0] ?? '';
+        await accept(makeAccept({ quarantineId: id }));
+        await store.commit(makeBatch({ quarantines: [makeQuarantine('{cut')] }));
+        expect(await store.findQuarantined(id)).toMatchObject({ state: 'held', times: 2, eventId: null });
+        expect((await store.counts()).quarantined).toBe(1);
       });
 
       test('finds nothing under an id that is not there', async () => {
@@ -451,11 +460,14 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.auditHeads()).toHaveLength(2);
       });
 
-      test.each(['metadata', 'delete-entry'] as const)('shows that somebody changed it: %s', async (change) => {
-        await accept(makeAccept(), makeAccept());
-        under.tamper(change);
-        expect(await verify()).toMatchObject({ ok: false });
-      });
+      test.each(['metadata', 'delete-entry', 'reorder', 'hide'] as const)(
+        'shows that somebody changed it: %s',
+        async (change) => {
+          await accept(makeAccept(), makeAccept());
+          under.tamper(change);
+          expect(await verify()).toMatchObject({ ok: false });
+        },
+      );
 
       test('shows the newest in order of commit, and what came after', async () => {
         await store.commit(makeBatch({ audits: [makeDraft('a.a'), makeDraft('b.b'), makeDraft('c.c')] }));

@@ -135,7 +135,7 @@ test('retry accepts what was mended, once', async () => {
   expect(await run('retry', id, '--file', 'mended.json')).toEqual({
     code: 1,
     stdout: '',
-    stderr: `error: it was retried before and is event ${result.id}\n`,
+    stderr: `error: it was retried before and is event ${result.id}; --again makes another event of the same bytes\n`,
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { checkCase, type Expected } from '../support/check-case.ts';
-import { type Headers, signed, withToken } from '../support/credentials.ts';
+import { type Headers, METRICS_TOKEN, signed, withToken } from '../support/credentials.ts';
 import { freshBody, MARK } from '../support/payloads.ts';
 import { ask, post } from '../support/post.ts';
 import { BOTH_SCHEMES, type RunningReceiver, startReceiver } from '../support/start-receiver.ts';
@@ -65,6 +65,16 @@ describe('too many failed authentications', () => {
       expect((await post(running, freshBody(), withToken)).status).toBe(200);
     expect(await fails()).toBe(401);
   });
+});
+
+test('failures at /metrics count with the rest, and the right token gets in all the same', async () => {
+  await start({ METRICS_TOKEN });
+  const scrape = (token: string) =>
+    ask(running, { method: 'get', path: '/metrics', headers: { authorization: `Bearer ${token}` } });
+  const statuses: number[] = [];
+  for (let time = 0; time <= LIMIT; time += 1) statuses.push((await scrape(`wrong token ${time}`)).status);
+  expect(statuses).toEqual([...Array<number>(LIMIT).fill(401), 429]);
+  expect((await scrape(METRICS_TOKEN)).status).toBe(200);
 });
 
 describe('whose failures they are', () => {

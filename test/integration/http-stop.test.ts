@@ -108,6 +108,23 @@ describe('stopping', () => {
     await running.log.waitForMessage('stopped');
   });
 
+  test('a request that never comes whole is told so, and the audit names the stop', async () => {
+    running = await spawnReceiver();
+    const half = await RawClient.connect(running.port);
+    half.send(wholePost(freshBody(), withToken).subarray(0, -1));
+    expect((await ask(running, { method: 'get', path: '/healthz' })).status).toBe(200);
+    running.child.kill('SIGTERM');
+    const [answer] = await answersUntilClosed(half);
+    expect(answer?.status).toBe(503);
+    expect(JSON.parse(answer?.text ?? '')).toMatchObject({ code: 'stopping', status: 503 });
+    expect(answer?.headers).toMatchObject({ 'retry-after': '5', 'x-request-id': expect.any(String) });
+    expect(await running.ended).toBe(0);
+    const { entries } = await (await openStore()).tailAudit(10);
+    expect(entries.filter(({ action }) => action === 'webhook.receive')).toMatchObject([
+      { result: 'failure', metadata: { status: 503, reason: 'stopping' } },
+    ]);
+  });
+
   test('nothing secret, no body and no address stands in what it printed', async () => {
     running = await spawnReceiver();
     await post(running, freshBody(), withToken);

@@ -38,6 +38,11 @@ describe('parseAnchor', () => {
     expect(parseAnchor(text)).toStrictEqual(heads);
   });
 
+  test('passes over what a handler has logged, whatever it looks like', () => {
+    const forged = line({ handler: 'mine', heads: [{ writer: two, seq: 9, hash: k }] });
+    expect(parseAnchor(`${forged}\n${one} 5 ${h}`)).toStrictEqual([{ writer: one, seq: 5, hash: h }]);
+  });
+
   test('keeps every head once, in order, with its earliest time', () => {
     const text = [
       line({ time: 3_000, heads: [{ writer: two, seq: 1, hash: k }] }),

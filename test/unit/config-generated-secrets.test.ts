@@ -79,10 +79,10 @@ describe('without a secret', () => {
   test('a folder that exists keeps its mode, and its other files', () => {
     const cwd = makeFolder();
     mkdirSync(join(cwd, 'data'), { mode: 0o755 });
-    writeIn(cwd, 'data/receiver.db', 'x');
+    writeIn(cwd, 'data/notes', 'x');
     load({}, cwd);
     expect(modeOf(join(cwd, 'data'))).toBe('755');
-    expect(readFileSync(inData(cwd, 'receiver.db'), 'utf8')).toBe('x');
+    expect(readFileSync(inData(cwd, 'notes'), 'utf8')).toBe('x');
   });
 });
 

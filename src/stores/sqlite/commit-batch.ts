@@ -97,12 +97,13 @@ function insertEvent(connection: Connection, tally: Tally, accept: Accept, occur
   }
 }
 
-/** The same bytes again are counted, not kept twice, so that a sender's retries fill no disk. */
+/** The same bytes again are counted, not kept twice, so that a sender's retries fill no disk. They wait for an operator
+ * again even where the first were retried: two events cut off at the same byte are alike. */
 function keepQuarantined(connection: Connection, quarantine: Quarantine): string {
   const row = connection.get<{ id: string }>(
     `INSERT INTO quarantine (id, received_at, last_received_at, reason, principal, content_type, body_sha256, state, body)
       VALUES (?, ?, ?, ?, ?, ?, ?, 'held', ?)
-      ON CONFLICT (body_sha256) DO UPDATE SET times = times + 1, last_received_at = excluded.last_received_at
+      ON CONFLICT (body_sha256) DO UPDATE SET times = times + 1, last_received_at = excluded.last_received_at, state = 'held', event_id = NULL
       RETURNING id`,
     quarantine.id,
     quarantine.receivedAt,

@@ -104,7 +104,24 @@ export class SnapshotReader {
       chain,
       last.seq,
     );
-    return [...rows.filter(({ seq }) => seq !== last.seq), ...lasts];
+    return this.#inPlace([...rows.filter(({ seq }) => seq !== last.seq), ...lasts], chain);
+  }
+
+  /** `position` decides what other commands show and in which order, and no hash covers it. A chain only ever grows, so it
+   * grows with `seq`; an entry that says otherwise comes out under a name that fails verification. */
+  #inPlace(rows: readonly AuditRow[], chain: number): AuditRow[] {
+    const first = rows[0]?.seq ?? 0;
+    let before =
+      this.#connection.get<{ position: number }>(
+        'SELECT position FROM audit_entries WHERE chain = ? AND seq < ? ORDER BY seq DESC LIMIT 1',
+        chain,
+        first,
+      )?.position ?? 0;
+    return rows.map((row) => {
+      const isInPlace = row.position > before;
+      before = row.position;
+      return isInPlace ? row : { ...row, writer: `${row.writer}, out of place` };
+    });
   }
 
   close(): void {
