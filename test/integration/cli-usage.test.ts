@@ -184,7 +184,10 @@ describe('what stands in the way', () => {
     const file = join(empty, 'text.db');
     writeFileSync(file, 'This is no database, and long enough for SQLite to tell.\n'.repeat(100));
     const { code, stderr } = await runCommand(empty, ['dead', 'list'], { env: { DATABASE_URL: `sqlite:${file}` } });
-    expect([code, stderr]).toEqual([78, expect.stringMatching(/^DATABASE_URL names a file that is no SQLite database/)]);
+    expect([code, stderr]).toEqual([
+      78,
+      expect.stringMatching(/^DATABASE_URL names a file that is no SQLite database/),
+    ]);
     expect(stderr).not.toMatch(/\n +at /);
   });
 });
