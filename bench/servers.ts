@@ -41,7 +41,11 @@ export async function startServer(
     stdio: ['ignore', descriptor, 'inherit'],
   });
   closeSync(descriptor);
-  const port = await readPort(child, log);
+  const port = await readPort(child, log).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  });
   return {
     url: `http://127.0.0.1:${port}/webhooks/instantly`,
     pid: child.pid ?? 0,
