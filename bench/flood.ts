@@ -30,7 +30,7 @@ export async function flood(amount: number, connections: number): Promise<FloodR
   await server.stop({ keep: true });
   const counts = count(join(server.dir, 'data/receiver.db'));
   const diskBytes = sizeOf(join(server.dir, 'data')) - before;
-  server.remove();
+  await server.remove();
   return { sent: amount, ...counts, seconds, diskBytes };
 }
 

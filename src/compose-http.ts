@@ -5,10 +5,10 @@ import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
 import type { Problem } from './errors/problem.ts';
 import { typeLabel } from './events/names.ts';
-import { type AppOptions, createApp } from './http/app.ts';
+import { type AppOptions, createApp, type RouteHandler } from './http/app.ts';
 import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
-import { limitFailures } from './http/limit-failures.ts';
+import { type FailureLimit, limitFailures } from './http/limit-failures.ts';
 import { logRequest } from './http/log-requests.ts';
 import { createHealth, createMetricsRoute, createReady } from './http/operations.ts';
 import type { Readiness } from './http/readiness.ts';
@@ -70,11 +70,33 @@ function composeApp(
   exchanges: WeakMap<IncomingMessage, Exchange>,
   watch: Pick<AppOptions, 'onBegin' | 'onEnd'>,
 ): RequestListener {
-  const { settings, logger, metrics, budget } = parts;
+  const { settings, logger, metrics } = parts;
   const failures = limitFailures(settings.http.failedAuthPerMinute);
-  const receive = createReceive({
+  const receive = settings.role === 'worker' ? undefined : composeReceive(parts, failures);
+  const readToken = settings.metricsToken && createTokenReader([settings.metricsToken], 'authorization');
+  return createApp({
+    routes: createRoutes(settings.webhookPath, {
+      receive,
+      health: createHealth(),
+      ready: createReady(parts.readiness),
+      metrics: createMetricsRoute({ ...metrics.registries, readToken, failures }),
+    }),
+    logger,
+    trustProxy: settings.http.trustProxy,
+    bodyLimitBytes: settings.http.bodyLimitBytes,
+    isStopping: parts.isStopping,
+    exchanges,
+    ...watch,
+  });
+}
+
+function composeReceive(
+  { settings, logger, metrics, budget, inbox }: HttpParts,
+  failures: FailureLimit,
+): RouteHandler {
+  return createReceive({
     authenticator: createAuthenticator(settings.authentication),
-    inbox: parts.inbox,
+    inbox,
     budget,
     bodyLimitBytes: settings.http.bodyLimitBytes,
     failures,
@@ -90,21 +112,6 @@ function composeApp(
       metrics.events.lastEvent.setToCurrentTime();
       if (facts.timestamp !== null) metrics.events.lag.observe(Math.max(0, (Date.now() - facts.timestamp) / 1_000));
     },
-  });
-  const readToken = settings.metricsToken && createTokenReader([settings.metricsToken], 'authorization');
-  return createApp({
-    routes: createRoutes(settings.webhookPath, {
-      receive,
-      health: createHealth(),
-      ready: createReady(parts.readiness),
-      metrics: createMetricsRoute({ ...metrics.registries, readToken, failures }),
-    }),
-    logger,
-    trustProxy: settings.http.trustProxy,
-    bodyLimitBytes: settings.http.bodyLimitBytes,
-    isStopping: parts.isStopping,
-    exchanges,
-    ...watch,
   });
 }
 

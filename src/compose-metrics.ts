@@ -3,6 +3,8 @@ import type { Store } from './inbox/store.ts';
 import { createDeliveryMetrics, type DeliveryMetrics, type DeliveryReadings } from './metrics/delivery-metrics.ts';
 import { createEventMetrics, type EventMetrics } from './metrics/event-metrics.ts';
 import { createRegistries, type Registries } from './metrics/registries.ts';
+import { createSpillMetrics } from './metrics/spill-metrics.ts';
+import type { ServingStore } from './open-store.ts';
 import { createRequestMetrics, type RequestMetrics } from './metrics/request-metrics.ts';
 
 export interface Metrics {
@@ -15,7 +17,11 @@ export interface Metrics {
 /** Milliseconds for which one look at the store serves all gauges of a scrape, and a scrape in the other format. */
 const LOOK_LASTS_MS = 500;
 
-export function composeMetrics(store: Pick<Store, 'counts'>, bufferedBytes: () => number, logger: Logger): Metrics {
+export function composeMetrics(
+  { store, spilledEvents }: Pick<ServingStore, 'spilledEvents'> & { readonly store: Pick<Store, 'counts'> },
+  bufferedBytes: () => number,
+  logger: Logger,
+): Metrics {
   const registries = createRegistries();
   let look: { readonly at: number; readonly readings: Promise<DeliveryReadings | undefined> } | undefined;
   const read = (): Promise<DeliveryReadings | undefined> => {
@@ -28,6 +34,7 @@ export function composeMetrics(store: Pick<Store, 'counts'>, bufferedBytes: () =
     }
     return look.readings;
   };
+  createSpillMetrics(registries, spilledEvents);
   return {
     registries,
     requests: createRequestMetrics(registries, { bufferedBytes }),

@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { draft } from './audit/make-draft.ts';
-import { newId } from './audit/new-id.ts';
 import { composeHttp, type Http } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
@@ -17,7 +16,8 @@ import { Retention } from './inbox/retention.ts';
 import type { Store } from './inbox/store.ts';
 import { watchDisk } from './inbox/watch-disk.ts';
 import { createSecretMetrics } from './metrics/secret-metrics.ts';
-import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
+import { openServingStore, type ServingStore } from './open-store.ts';
+import { RouteSource } from './route-source.ts';
 
 /** Requests waiting for a commit at the most; at ten thousand a second that is the work of half a second. */
 const MAX_QUEUED = 5_000;
@@ -33,7 +33,8 @@ export interface Receiver {
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly retention: Retention;
-  readonly dispatcher: Dispatcher;
+  /** `undefined` where this process only receives. */
+  readonly dispatcher: Dispatcher | undefined;
   readonly handlers: readonly LoadedHandler[];
   /** From now on answers end their connections and /readyz says no. */
   stopAccepting(): void;
@@ -42,13 +43,21 @@ export interface Receiver {
 }
 
 export async function compose(settings: Settings, logger: Logger): Promise<Receiver> {
-  const [store, { handlers, warnings }] = await openBoth(openStore(settings), loadHandlers(settings.handlers.dir));
+  const [serving, { handlers, warnings }] = await openBoth(
+    openServingStore(settings, logger),
+    loadHandlers(settings.handlers.dir),
+  );
+  const { store } = serving;
   for (const warning of warnings) logger.warn(warning);
   const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
-  const metrics = composeMetrics(store, () => budget.used, logger);
-  const { trail, commits } = composeCommits(settings, store, metrics, logger, () => dispatcher.wake());
-  const dispatcher = composeDispatcher({ settings, store, metrics, logger, commits, handlers });
-  const inbox = new Inbox({ commits, handlers, retentionMs: settings.retentionMs });
+  const metrics = composeMetrics(serving, () => budget.used, logger);
+  const { trail, commits } = composeCommits(settings, serving, metrics, logger, () => dispatcher?.wake());
+  const dispatcher =
+    settings.role === 'receiver'
+      ? undefined
+      : composeDispatcher({ settings, store, metrics, logger, commits, handlers });
+  const routes = new RouteSource({ store, own: handlers, follow: settings.role === 'receiver', logger });
+  const inbox = new Inbox({ commits, handlers: () => routes.routes, retentionMs: settings.retentionMs });
   const readiness = new Readiness(store);
   const retention = composeRetention(settings, store, logger);
   let stopping = false;
@@ -88,29 +97,31 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
     stopWatching: () => {
       disk.stop();
       retention.stop();
+      routes.stop();
     },
   };
 }
 
-function openStore(settings: Settings): Promise<SqliteStore> {
-  const { store, audit } = settings;
-  return SqliteStore.open({ file: store.file, writer: newId(), auditKey: audit.key.reveal(), serve: true });
-}
-
 /** Side by side; where the handlers cannot be used, the store is closed again. */
 async function openBoth<Second>(
-  opening: Promise<SqliteStore>,
+  opening: Promise<ServingStore>,
   loading: Promise<Second>,
-): Promise<[SqliteStore, Second]> {
-  const [store, second] = await Promise.allSettled([opening, loading]);
-  if (store.status === 'rejected') throw store.reason;
-  if (second.status === 'fulfilled') return [store.value, second.value];
-  await store.value.close();
+): Promise<[ServingStore, Second]> {
+  const [serving, second] = await Promise.allSettled([opening, loading]);
+  if (serving.status === 'rejected') throw serving.reason;
+  if (second.status === 'fulfilled') return [serving.value, second.value];
+  await serving.value.store.close();
   throw second.reason;
 }
 
 /** The trail hands its entries to the commits, and the commits tell it how they went. */
-function composeCommits(settings: Settings, store: Store, metrics: Metrics, logger: Logger, onPending: () => void) {
+function composeCommits(
+  settings: Settings,
+  { store, maxInFlight }: ServingStore,
+  metrics: Metrics,
+  logger: Logger,
+  onPending: () => void,
+) {
   const trail: AuditTrail = new AuditTrail({
     anonymousPerMinute: settings.audit.anonymousPerMinute,
     nudge: () => commits.nudge(),
@@ -121,6 +132,7 @@ function composeCommits(settings: Settings, store: Store, metrics: Metrics, logg
     store,
     maxQueued: MAX_QUEUED,
     maxBatch: MAX_BATCH,
+    maxInFlight,
     takeAudits: () => trail.take(),
     lostAudits: (drafts) => trail.lost(drafts),
     onCommit: ({ seconds, size, result }) => {

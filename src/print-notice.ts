@@ -1,5 +1,7 @@
 import { relative } from 'node:path';
+import { formatSize } from './config/parse-size.ts';
 import type { Settings } from './config/settings.ts';
+import { storeLocation } from './config/store-location.ts';
 
 const SAMPLE =
   '{"event_type":"reply_received","timestamp":"2026-11-18T11:15:59.031Z","lead_email":"nora@northwind.example","reply_text":"Sounds good"}';
@@ -7,23 +9,47 @@ const SAMPLE =
 /** What somebody who has just started it wants to know, for stderr: where to post, how it is proven, where data lies, and
  * lines to paste. Says where secrets lie, never what they are. */
 export function startNotice(settings: Settings, port: number, handlers: readonly string[]): string {
-  const url = `http://localhost:${port}${settings.webhookPath}`;
+  const base = `http://localhost:${port}`;
+  const url = `${base}${settings.webhookPath}`;
+  const receives = settings.role !== 'worker';
   const lines = [
-    `Receiving Instantly webhooks at ${url}`,
-    `  proven by  ${schemes(settings).join(settings.authentication.require === 'both' ? ' and ' : ' or ')}`,
-    `  data       ${settings.store.file}`,
-    `  handlers   ${handlers.length === 0 ? `none in ${settings.handlers.dir}` : handlers.join(', ')}`,
-    `  metrics    http://localhost:${port}/metrics`,
+    receives
+      ? `Receiving Instantly webhooks at ${url}`
+      : 'Running the handlers of stored events; no webhook is taken here',
+    ...sayRole(settings),
+    ...(receives
+      ? [`  proven by  ${schemes(settings).join(settings.authentication.require === 'both' ? ' and ' : ' or ')}`]
+      : [`  health     ${base}/readyz`]),
+    ...sayData(settings),
+    ...sayHandlers(settings, handlers),
+    `  metrics    ${base}/metrics`,
     ...settings.generatedSecrets.map(
       ({ name, file, created }) => `  ${created ? 'made' : 'kept'}       ${name} in ${file}`,
     ),
     '',
-    'Try it:',
-    ...curl(settings, url),
-    `  npm run --silent cli -- send reply_received --url ${url}`,
-    '',
+    ...(receives
+      ? ['Try it:', ...curl(settings, url), `  npm run --silent cli -- send reply_received --url ${url}`, '']
+      : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function sayRole({ role }: Settings): string[] {
+  if (role === 'all') return [];
+  return [
+    `  role       ${role === 'receiver' ? 'receiver: workers run the handlers' : 'worker: receivers take the webhooks'}`,
+  ];
+}
+
+function sayData({ store }: Settings): string[] {
+  const data = `  data       ${storeLocation(store)}`;
+  if (store.kind === 'sqlite') return [data];
+  return [data, `  spill      ${store.spill.file}, up to ${formatSize(store.spill.maxBytes)} while PostgreSQL is away`];
+}
+
+function sayHandlers({ role, handlers: { dir } }: Settings, handlers: readonly string[]): string[] {
+  if (role === 'receiver') return [];
+  return [`  handlers   ${handlers.length === 0 ? `none in ${dir}` : handlers.join(', ')}`];
 }
 
 function schemes({ authentication }: Settings): string[] {

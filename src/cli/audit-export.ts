@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { AuditEntry } from '../audit/entry.ts';
-import type { Store } from '../inbox/store.ts';
+import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
 import { fillNewFile } from './fill-new-file.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { count, isoTime, note, printJson, toJson } from './print.ts';
@@ -33,7 +33,7 @@ export async function exportAudit(options: ExportOptions): Promise<void> {
 
 /** In the order of their commits, up to where the log ended when this began; its own entry is left out. */
 async function writeEntries(store: Store, to: Writable, options: ExportOptions, asArray: boolean): Promise<number> {
-  const { position: end } = await store.tailAudit(1);
+  const { cursor: end } = await store.tailAudit(1);
   const { since, until, action } = options;
   const own = await recordAction(
     store,
@@ -64,14 +64,21 @@ async function writeEntries(store: Store, to: Writable, options: ExportOptions, 
   return written;
 }
 
-async function* readUpTo(store: Store, end: number): AsyncGenerator<readonly AuditEntry[]> {
-  let position = 0;
-  while (position < end) {
-    const page = await store.tailAudit(PAGE, position);
+async function* readUpTo(store: Store, end: AuditCursor): AsyncGenerator<readonly AuditEntry[]> {
+  let cursor: AuditCursor = 'start';
+  while (!hasReached(cursor, end)) {
+    const page: AuditTail = await store.tailAudit(PAGE, cursor);
     if (page.entries.length === 0) return;
     yield page.entries;
-    position = page.position;
+    cursor = page.cursor;
   }
+}
+
+/** Whether a reader at `cursor` has seen all that there was at `end`. */
+function hasReached(cursor: AuditCursor, end: AuditCursor): boolean {
+  if (typeof end === 'number') return typeof cursor === 'number' ? cursor >= end : end <= 0;
+  if (end === 'start') return true;
+  return [...end].every(([chain, seq]) => cursor instanceof Map && (cursor.get(chain) ?? 0) >= seq);
 }
 
 function matches({ timestamp, action }: AuditEntry, options: ExportOptions): boolean {

@@ -1,5 +1,5 @@
 import type { AuditEntry, AuditValue } from '../audit/entry.ts';
-import type { AuditTail } from '../inbox/store.ts';
+import type { AuditCursor, AuditTail } from '../inbox/store.ts';
 import { interruptible } from './interrupt.ts';
 import { commandSettings, type ReadableStore, readStore } from './open-store.ts';
 import { printAtPace, printable, printJson, toJson } from './print.ts';
@@ -24,23 +24,23 @@ export async function tail(options: TailOptions): Promise<void> {
       return;
     }
     await printEntries(newest.entries, options);
-    if (options.follow) await follow(store, newest.position, options);
+    if (options.follow) await follow(store, newest.cursor, options);
   });
 }
 
-async function follow(store: ReadableStore, start: number, options: TailOptions): Promise<void> {
+async function follow(store: ReadableStore, start: AuditCursor, options: TailOptions): Promise<void> {
   const stop = interruptible();
   let wake = (): void => undefined;
   const end = (): void => wake();
   store.onForeignChange(end);
   stop.signal.addEventListener('abort', end);
-  let position = start;
+  let cursor = start;
   while (!stop.signal.aborted) {
     const woken = new Promise<void>((resolve) => {
       wake = resolve;
     });
-    const news: AuditTail = await store.tailAudit(PAGE, position);
-    position = news.position;
+    const news: AuditTail = await store.tailAudit(PAGE, cursor);
+    cursor = news.cursor;
     await printEntries(news.entries, options);
     if (news.entries.length < PAGE && !stop.signal.aborted) await atMost(woken, LOOK_MS);
   }

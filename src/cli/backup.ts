@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Command } from 'commander';
 import type { Store } from '../inbox/store.ts';
+import { SqliteStore } from '../stores/sqlite/sqlite-store.ts';
 import { Interrupted, interruptible } from './interrupt.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption } from './options.ts';
@@ -33,7 +34,9 @@ async function backup(path: string, options: { readonly json?: true }): Promise<
   const file = resolve(path);
   if (existsSync(file)) throw new Error(`${path} exists already and is left as it is; name a new file`);
   const settings = commandSettings();
-  const { bytes } = await operateStore(settings, (store) => copy(store, settings.store.file, file));
+  const { store } = settings;
+  if (store.kind !== 'sqlite') throw new Error('backup copies a SQLite file; of PostgreSQL, make one with pg_dump');
+  const { bytes } = await operateStore(settings, (opened) => copy(opened, store.file, file));
   await check(file, path);
   if (options.json) printJson({ file, bytes, integrity: 'ok' });
   else print(`${path}: ${bytes.toLocaleString('en')} bytes, checked.\n`);
@@ -51,6 +54,7 @@ async function copy(store: Store, source: string, file: string): Promise<{ bytes
   const progress = startProgress('bytes', statSync(source).size);
   const look = setInterval(() => progress.update(statSync(partial, { throwIfNoEntry: false })?.size ?? 0), LOOK_MS);
   try {
+    if (!(store instanceof SqliteStore)) throw new Error('only a SQLite file can be copied');
     const written = await store.backup(file);
     await recordAction(store, operatorDraft('store.backup', { bytes: written.bytes }));
     return written;

@@ -10,6 +10,7 @@ import { register as registerQuarantine } from './quarantine.ts';
 import { register as registerSecrets } from './secrets.ts';
 import { register as registerSend } from './send.ts';
 import { register as registerServe } from './serve.ts';
+import { register as registerStore } from './store.ts';
 
 /** Exit codes: sysexits.h names 78 EX_CONFIG. */
 const FAILED = 1;
@@ -29,6 +30,7 @@ registerDead(program);
 registerQuarantine(program);
 registerAudit(program);
 registerBackup(program);
+registerStore(program);
 registerSecrets(program);
 
 // Whoever read the output has seen enough (`| head`). What was found out by then still decides how we end.

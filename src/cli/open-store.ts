@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { deriveAuditKey, hashOf } from '../audit/chain.ts';
 import type { AuditDraft, ChainHead } from '../audit/entry.ts';
 import { draft } from '../audit/make-draft.ts';
 import { newId } from '../audit/new-id.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { SettingsError } from '../errors/problem.ts';
 import type { Store } from '../inbox/store.ts';
+import { refuseForeignKey } from '../refuse-foreign-key.ts';
 import { SqliteStore } from '../stores/sqlite/sqlite-store.ts';
 
 /** What can be done without the key of the audit chain, because it writes nothing. */
@@ -16,9 +15,6 @@ export type ReadableStore = Pick<
   'listEvents' | 'findEvent' | 'listDead' | 'counts' | 'listQuarantine' | 'findQuarantined' | 'registeredHandlers'
 > &
   Pick<Store, 'openAuditSnapshot' | 'tailAudit' | 'onForeignChange'>;
-
-/** Entries looked at to tell whether the key is that of the log. */
-const NEWEST = 50;
 
 /** The settings of a command: it makes no folder and no secret. */
 export function commandSettings(): Settings {
@@ -52,15 +48,7 @@ async function withStore<T>(
   auditKey: () => string,
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const { file } = settings.store;
-  if (!existsSync(file)) {
-    throw new Error(
-      `there is no store at ${file} yet; start the receiver once from this folder, or set DATABASE_URL to where its file lies`,
-    );
-  }
-  // What lies beside the file and what is made from it is personal: for this user alone.
-  process.umask(0o077);
-  const store = await SqliteStore.open({ file, writer: newId(), auditKey: auditKey(), serve: false });
+  const store = await openStore(settings, auditKey());
   try {
     return await work(store);
   } finally {
@@ -68,14 +56,31 @@ async function withStore<T>(
   }
 }
 
-/** An entry sealed with another key would look like tampering for as long as the log is kept. */
-async function refuseForeignKey(store: Store, settings: Settings): Promise<void> {
-  const { entries } = await store.tailAudit(NEWEST);
-  const key = deriveAuditKey(settings.audit.key);
-  if (entries.length === 0 || entries.some((entry) => hashOf(entry, key) === entry.hash)) return;
-  throw new SettingsError([
-    `AUDIT_KEY is not the key with which the audit log in ${settings.store.file} is written; give this command the one that the receiver runs with`,
-  ]);
+/** @throws Error where there is no store yet, or its server is away; SettingsError where it cannot be used */
+async function openStore({ store }: Settings, auditKey: string): Promise<Store> {
+  if (store.kind === 'postgres') {
+    const { PostgresStore } = await import('../stores/postgres/postgres-store.ts');
+    const opened = PostgresStore.open({ url: store.url.reveal(), location: store.location, auditKey, serve: false });
+    try {
+      await opened.connected();
+      return opened;
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+  return openSqlite(store.file, auditKey);
+}
+
+export function openSqlite(file: string, auditKey: string): Promise<SqliteStore> {
+  if (!existsSync(file)) {
+    throw new Error(
+      `there is no store at ${file} yet; start the receiver once from this folder, or set DATABASE_URL to where its file lies`,
+    );
+  }
+  // What lies beside the file and what is made from it is personal: for this user alone.
+  process.umask(0o077);
+  return SqliteStore.open({ file, writer: newId(), auditKey, serve: false });
 }
 
 /** An entry for what the person at the command line does. */

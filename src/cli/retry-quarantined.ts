@@ -60,9 +60,10 @@ async function accept(
   }
   const event = { body: parsed, facts: readEvent(parsed.payload) };
   const draft = operatorDraft(ACTION, { ...facts, eventType: typeLabel(event.facts.type) });
+  const handlers = await store.registeredHandlers();
   const inbox = new Inbox({
     commits: commitTo(store),
-    handlers: await store.registeredHandlers(),
+    handlers: () => handlers,
     retentionMs: settings.retentionMs,
   });
   try {

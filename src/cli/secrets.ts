@@ -5,6 +5,7 @@ import { makeSignatureKey, makeToken } from '../config/make-secret.ts';
 import { errnoCode } from '../config/read-text-file.ts';
 import type { SignatureScheme } from '../config/settings.ts';
 import { writeNewFile } from '../config/write-new-file.ts';
+import { makeDatabaseSecrets } from './make-database-secrets.ts';
 
 const SCHEMES = ['body', 'timestamped', 'standard-webhooks'] as const satisfies readonly SignatureScheme[];
 
@@ -34,7 +35,7 @@ const KINDS = {
 
 type Kind = keyof typeof KINDS;
 
-/** What `--all` makes: every secret a receiver in production should not do without. */
+/** What `--all` makes, beside those of the database: every secret a receiver in production should not do without. */
 const CONTAINER_KINDS: readonly Kind[] = ['token', 'signature', 'audit'];
 
 const HELP = `
@@ -116,12 +117,15 @@ function makeForContainer(options: NewOptions, command: Command): void {
     const created = write(file, makeValue(kind, options.scheme), 0o644);
     return { kind, name: `${KINDS[kind].setting}_FILE`, file, created, next: describeNext(kind, options.scheme) };
   });
+  // Without a line for .env, where the address would turn a receiver on SQLite to PostgreSQL.
+  const database = options.all === true ? makeDatabaseSecrets(dir, write) : [];
+  const all = [...made, ...database];
   answer(
     command,
     options,
-    made,
+    all,
     made.map(({ name, file }) => `${name}=${quote(file)}`),
-    made.map(({ file, created, next }) =>
+    all.map(({ file, created, next }) =>
       created ? `${file} made. ${next}` : `${file} was there already and is left as it is.`,
     ),
   );

@@ -1,10 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
+import { MISSING_AUDIT_KEY } from './check-together.ts';
+import { findLocalFile } from './find-local-file.ts';
 import type { SecretsInUse } from './gather-secrets.ts';
 import { keptSecretFile } from './keep-secrets.ts';
 import { show } from './read-text-file.ts';
 import type { Secret } from './secret.ts';
-import type { AuditSettings, AuthenticationSettings, Settings } from './settings.ts';
+import type { AuditSettings, AuthenticationSettings, Settings, StoreSettings } from './settings.ts';
 import type { ParsedSettings } from './settings-schema.ts';
 
 const SECOND = 1000;
@@ -23,8 +25,8 @@ export function buildSettings(
     port: parsed.PORT,
     webhookPath: parsed.WEBHOOK_PATH,
     authentication: buildAuthentication(parsed, secrets),
-    store: Object.freeze({ kind: 'sqlite', file: parsed.DATABASE_URL }),
-    dataDir: dirname(parsed.DATABASE_URL),
+    store: buildStore(parsed),
+    dataDir: dirname(findLocalFile(parsed).file),
     role: parsed.ROLE,
     handlers: Object.freeze({
       dir: resolve(cwd, parsed.HANDLERS_DIR),
@@ -57,6 +59,14 @@ export function buildSettings(
   });
 }
 
+function buildStore(parsed: ParsedSettings): StoreSettings {
+  const { DATABASE_URL: database } = parsed;
+  if (database.kind === 'sqlite') return Object.freeze(database);
+  const { kind, url, location } = database;
+  const spill = Object.freeze({ file: parsed.SPILL_DATABASE_URL, maxBytes: parsed.SPILL_LIMIT });
+  return Object.freeze({ kind, url, location, spill });
+}
+
 function buildAuthentication(parsed: ParsedSettings, secrets: SecretsInUse): AuthenticationSettings {
   return Object.freeze({
     signatureKeys: Object.freeze(secrets.signatureKeys),
@@ -76,13 +86,19 @@ function buildAudit(parsed: ParsedSettings, key: Secret | undefined): AuditSetti
     retentionMs: parsed.AUDIT_RETENTION_DAYS * DAY,
   };
   if (key !== undefined) return Object.freeze({ key, ...rest });
-  const file = keptSecretFile(dirname(parsed.DATABASE_URL), 'AUDIT_KEY');
+  const fault = explainMissingKey(parsed);
   return Object.freeze({
     get key(): Secret {
-      throw new SettingsError([
-        `AUDIT_KEY is not set and ${show(file)} does not exist; set AUDIT_KEY, or start the receiver once from this folder`,
-      ]);
+      throw new SettingsError([fault]);
     },
     ...rest,
   });
+}
+
+function explainMissingKey(parsed: ParsedSettings): string {
+  const shared = parsed.DATABASE_URL.kind === 'postgres';
+  if (shared && parsed.NODE_ENV === 'production') return MISSING_AUDIT_KEY;
+  const file = keptSecretFile(dirname(findLocalFile(parsed).file), 'AUDIT_KEY');
+  const other = shared ? 'to the one of the processes on this database' : 'or start the receiver once from this folder';
+  return `AUDIT_KEY is not set and ${show(file)} does not exist; set AUDIT_KEY${shared ? ' ' : ', '}${other}`;
 }

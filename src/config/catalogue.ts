@@ -75,18 +75,19 @@ export const CATALOGUE = {
   DATABASE_URL: {
     group: 'Storage',
     default: 'sqlite:data/receiver.db',
-    meaning: 'The SQLite file, as sqlite:PATH; generated secrets are kept beside it.',
+    meaning: 'Where events lie: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full.',
     secret: true,
   },
   SPILL_DATABASE_URL: {
     group: 'Storage',
     default: 'sqlite:data/spill.db',
-    meaning: 'Reserved for the release that stores in PostgreSQL: takes events while it is away.',
+    meaning: 'With PostgreSQL: the SQLite file that takes events while it is away; not used with SQLite.',
   },
+  SPILL_LIMIT: { group: 'Storage', default: '1gb', meaning: 'Largest size of that file; above it 503 is answered.' },
   ROLE: {
     group: 'Storage',
     default: 'all',
-    meaning: 'all is the only one with SQLite; receiver and worker need PostgreSQL.',
+    meaning: 'all; with PostgreSQL also receiver (takes webhooks only) or worker (runs handlers only).',
   },
   RETENTION_DAYS: {
     group: 'Storage',
@@ -146,7 +147,8 @@ export const CATALOGUE = {
   AUDIT_KEY: {
     group: 'Audit, metrics and log',
     default: '',
-    meaning: 'Key of the audit chain; unset, one is made once in the data folder.',
+    meaning:
+      'Key of the audit chain; unset, one is made once in the data folder. With PostgreSQL, one for all processes.',
     secret: true,
   },
   AUDIT_ANONYMOUS_PER_MINUTE: {

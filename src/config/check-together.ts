@@ -14,6 +14,9 @@ const ORDERED = [
   ['HEADERS_TIMEOUT_SECONDS', 'REQUEST_TIMEOUT_SECONDS'],
 ] as const;
 
+export const MISSING_AUDIT_KEY =
+  'AUDIT_KEY must be set with PostgreSQL and NODE_ENV=production: all replicas and commands share one audit log and need the same key; the command "secrets new --kind audit" makes one';
+
 /** Faults that only two settings seen together show. What could not be parsed by itself is absent and faults nothing here. */
 export function findContradictions(parsed: Parsed, environment: Environment): string[] {
   return [
@@ -23,19 +26,24 @@ export function findContradictions(parsed: Parsed, environment: Environment): st
     ...(parsed.INSTANTLY_SIGNATURE_SCHEME === 'standard-webhooks'
       ? findStandardWebhooksFaults(parsed.INSTANTLY_SECRET ?? []).map((message) => `INSTANTLY_SECRET ${message}`)
       : []),
-    ...(parsed.DATABASE_URL !== undefined && parsed.DATABASE_URL === parsed.SPILL_DATABASE_URL
-      ? ['SPILL_DATABASE_URL must name another file than DATABASE_URL']
-      : []),
+    ...checkStore(parsed, environment),
   ];
 }
 
+/** Secrets without which a process that serves must not start. */
+export function findMissingSecrets(parsed: Parsed, environment: Environment, mistyped: readonly string[]): string[] {
+  return [findMissingCredential(parsed, environment, mistyped), findMissingAuditKey(parsed, environment)].filter(
+    (fault) => fault !== undefined,
+  );
+}
+
 /** Production never runs on a secret nobody chose. One line, because it is the first thing a new deployment meets. */
-export function findMissingSecret(
+function findMissingCredential(
   parsed: Parsed,
   environment: Environment,
   mistyped: readonly string[],
 ): string | undefined {
-  if (parsed.NODE_ENV !== 'production') return undefined;
+  if (parsed.NODE_ENV !== 'production' || parsed.ROLE === 'worker') return undefined;
   if (environment.isGiven('INSTANTLY_SECRET') || environment.isGiven('INSTANTLY_WEBHOOK_TOKEN')) return undefined;
   const names =
     parsed.INSTANTLY_REQUIRE === 'both'
@@ -44,6 +52,12 @@ export function findMissingSecret(
   const near = mistyped.filter((warning) => /INSTANTLY_(SECRET|WEBHOOK)/.test(warning));
   const hint = near.length === 0 ? '' : ` (${near.join('; ')})`;
   return `NODE_ENV=production needs ${names} to be set; the command "secrets new" makes one${hint}`;
+}
+
+/** A key that lies on one machine would part the chains of the others from it, so that none of them could be checked. */
+function findMissingAuditKey(parsed: Parsed, environment: Environment): string | undefined {
+  if (parsed.NODE_ENV !== 'production' || parsed.DATABASE_URL?.kind !== 'postgres') return undefined;
+  return environment.isGiven('AUDIT_KEY') ? undefined : MISSING_AUDIT_KEY;
 }
 
 /** What is allowed and yet unwise. */
@@ -60,7 +74,7 @@ export function findWeaknesses(parsed: Parsed): string[] {
   if (parsed.NODE_ENV !== undefined && parsed.NODE_ENV !== 'production' && /^prod/i.test(parsed.NODE_ENV)) {
     warnings.push('NODE_ENV begins like production and is not; the checks for production are off');
   }
-  return [...warnings, ...findSharedSecrets(parsed)];
+  return [...warnings, ...findStoreWeaknesses(parsed), ...findSharedSecrets(parsed)];
 }
 
 /**
@@ -112,7 +126,36 @@ function checkHeaders(parsed: Parsed): string[] {
   return faults;
 }
 
+function checkStore({ DATABASE_URL: database, ...parsed }: Parsed, environment: Environment): string[] {
+  if (database?.kind !== 'sqlite') return [];
+  const faults: string[] = [];
+  if (environment.isGiven('SPILL_DATABASE_URL') && database.file === parsed.SPILL_DATABASE_URL) {
+    faults.push('SPILL_DATABASE_URL must name another file than DATABASE_URL');
+  }
+  if (parsed.ROLE === 'receiver' || parsed.ROLE === 'worker') {
+    faults.push(
+      `ROLE=${parsed.ROLE} needs PostgreSQL, because one process alone serves a SQLite file; set DATABASE_URL to a postgres:// URL, or set ROLE=all`,
+    );
+  }
+  return faults;
+}
+
+function findStoreWeaknesses({ DATABASE_URL: database, NODE_ENV }: Parsed): string[] {
+  if (database?.kind !== 'postgres') return [];
+  const warnings: string[] = [];
+  if (database.ignored.length > 0) {
+    warnings.push(`DATABASE_URL has query parameters that do nothing here: ${database.ignored.join(', ')}`);
+  }
+  if (NODE_ENV === 'production' && !database.tlsSettled) {
+    warnings.push(
+      'DATABASE_URL does not say whether the connection is encrypted; add sslmode=verify-full, or sslmode=disable where nobody can listen',
+    );
+  }
+  return warnings;
+}
+
 function checkRequire(parsed: Parsed, environment: Environment): string[] {
+  if (parsed.ROLE === 'worker') return [];
   const names = ['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN'] as const;
   const missing = names.filter((name) => !environment.isGiven(name));
   if (parsed.INSTANTLY_REQUIRE !== 'both' || missing.length !== 1) return [];

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
 import { isSecretSetting, SETTING_NAMES } from './catalogue.ts';
+import { findLocalFile } from './find-local-file.ts';
 import { type Keeping, type KeptSecret, keepSecret, liesWithin, makeDataFolder } from './keep-secrets.ts';
 import type { Environment } from './read-environment.ts';
 import { show } from './read-text-file.ts';
@@ -25,25 +26,15 @@ export interface SecretsInUse {
  * @throws SettingsError
  */
 export function gatherSecrets(parsed: ParsedSettings, environment: Environment, create: boolean): SecretsInUse {
-  const production = parsed.NODE_ENV === 'production';
-  const dataDir = dirname(parsed.DATABASE_URL);
-  if (create) makeDataFolder(dataDir);
+  const local = findLocalFile(parsed);
+  const dataDir = dirname(local.file);
+  if (create) makeDataFolder(local);
 
-  const noneSet = parsed.INSTANTLY_SECRET === undefined && parsed.INSTANTLY_WEBHOOK_TOKEN === undefined;
-  const standIn = noneSet && !production;
-  const kept = keepAll(
-    [
-      ...(standIn ? (['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN'] as const) : []),
-      ...(parsed.AUDIT_KEY === undefined ? (['AUDIT_KEY'] as const) : []),
-    ],
-    { dataDir, scheme: parsed.INSTANTLY_SIGNATURE_SCHEME, create },
-  );
+  const kept = keepAll(listMissing(parsed), { dataDir, scheme: parsed.INSTANTLY_SIGNATURE_SCHEME, create });
   const [signature, token, audit] = (['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN', 'AUDIT_KEY'] as const).map(
     (name) => kept.find((secret) => secret.name === name),
   );
 
-  const auditFile = audit?.file ?? environment.files.get('AUDIT_KEY');
-  const exposed = production && auditFile !== undefined && liesWithin(auditFile, dataDir);
   return {
     signatureKeys: parsed.INSTANTLY_SECRET ?? signature?.secrets ?? [],
     tokens: parsed.INSTANTLY_WEBHOOK_TOKEN ?? token?.secrets ?? [],
@@ -55,13 +46,42 @@ export function gatherSecrets(parsed: ParsedSettings, environment: Environment, 
     ),
     warnings: [
       ...kept.flatMap(({ warnings }) => warnings),
-      ...(exposed
-        ? [
-            `the audit key lies at ${show(auditFile)}, beside the entries it seals: whoever can change them there can seal them anew; keep it outside the data folder and set AUDIT_KEY_FILE`,
-          ]
-        : []),
+      ...findAuditKeyWeakness(parsed, dataDir, audit?.file, environment.files.get('AUDIT_KEY')),
     ],
   };
+}
+
+/** The secrets that are not set and that a kept one stands in for. Production runs on none that nobody chose, save the
+ * audit key of a SQLite file, which no other process needs. */
+function listMissing(parsed: ParsedSettings): GeneratedSecret['name'][] {
+  const production = parsed.NODE_ENV === 'production';
+  const noneSet = parsed.INSTANTLY_SECRET === undefined && parsed.INSTANTLY_WEBHOOK_TOKEN === undefined;
+  const receives = parsed.ROLE !== 'worker';
+  const keepsAuditKey = !production || parsed.DATABASE_URL.kind === 'sqlite';
+  return [
+    ...(noneSet && receives && !production ? (['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN'] as const) : []),
+    ...(parsed.AUDIT_KEY === undefined && keepsAuditKey ? (['AUDIT_KEY'] as const) : []),
+  ];
+}
+
+/** @param kept where the key lies that stands in for one that is not set */
+function findAuditKeyWeakness(
+  { NODE_ENV, DATABASE_URL }: ParsedSettings,
+  dataDir: string,
+  kept: string | undefined,
+  given: string | undefined,
+): string[] {
+  if (DATABASE_URL.kind === 'postgres') {
+    if (kept === undefined) return [];
+    return [
+      `AUDIT_KEY is not set, and the one kept at ${show(kept)} is known to this folder alone: every other process and command on this database needs the same; set AUDIT_KEY for all of them`,
+    ];
+  }
+  const file = kept ?? given;
+  if (NODE_ENV !== 'production' || file === undefined || !liesWithin(file, dataDir)) return [];
+  return [
+    `the audit key lies at ${show(file)}, beside the entries it seals: whoever can change them there can seal them anew; keep it outside the data folder and set AUDIT_KEY_FILE`,
+  ];
 }
 
 /** One fault hides no other here either. */

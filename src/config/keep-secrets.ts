@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
+import type { LocalFile } from './find-local-file.ts';
 import { makeSignatureKey, makeToken } from './make-secret.ts';
 import { findStandardWebhooksFaults, parseKeys, parseOneSecret } from './parse-keys.ts';
 import { errnoCode, explainUnreadable, readTextFile, show, UnreadableFile } from './read-text-file.ts';
@@ -54,12 +55,13 @@ export function keepSecret(name: GeneratedSecret['name'], keeping: Keeping): Kep
  *
  * @throws SettingsError
  */
-export function makeDataFolder(dataDir: string): void {
+export function makeDataFolder({ file, setting }: LocalFile): void {
+  const dataDir = dirname(file);
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new SettingsError([
-      `DATABASE_URL names a file in ${show(dataDir)}, a folder that cannot be made (${errnoCode(error)}); name another or let this user make it`,
+      `${setting} names a file in ${show(dataDir)}, a folder that cannot be made (${errnoCode(error)}); name another or let this user make it`,
     ]);
   }
 }

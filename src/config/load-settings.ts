@@ -2,7 +2,8 @@ import { SettingsError } from '../errors/problem.ts';
 import { buildSettings } from './build-settings.ts';
 import { SETTING_NAMES, type SettingName } from './catalogue.ts';
 import { findStoreFault } from './check-store-file.ts';
-import { findContradictions, findMissingSecret, findWeaknesses, lowerDefaults } from './check-together.ts';
+import { findContradictions, findMissingSecrets, findWeaknesses, lowerDefaults } from './check-together.ts';
+import { findLocalFile } from './find-local-file.ts';
 import { gatherSecrets } from './gather-secrets.ts';
 import { type Environment, readEnvironment } from './read-environment.ts';
 import type { Settings } from './settings.ts';
@@ -27,9 +28,8 @@ export function loadSettings(options: LoadOptions): Settings {
   const environment = readEnvironment(options.env, options.cwd);
   const mistyped = findMistypedNames(environment.names);
   const { parsed, whole, faults, warnings } = parseAll(environment, options.cwd);
-  faults.push(...findContradictions(parsed, environment), ...findStoreFault(parsed.DATABASE_URL));
-  const missing = options.create ? findMissingSecret(parsed, environment, mistyped) : undefined;
-  if (missing !== undefined) faults.push(missing);
+  faults.push(...findContradictions(parsed, environment), ...findStoreFault(findLocalFile(parsed)));
+  if (options.create) faults.push(...findMissingSecrets(parsed, environment, mistyped));
   if (whole === undefined || faults.length > 0) throw new SettingsError(faults);
 
   const secrets = gatherSecrets(whole, environment, options.create);

@@ -7,11 +7,6 @@ import { fault, type Parsed } from './parsed.ts';
  * @param cwd what a relative path starts from
  */
 export function parseSqliteUrl(text: string, cwd: string): Parsed<string> {
-  if (/^postgres(ql)?:/i.test(text)) {
-    return fault(
-      'names PostgreSQL, but this release stores in SQLite only (PostgreSQL comes in a later release); write sqlite:PATH',
-    );
-  }
   if (!/^sqlite:/i.test(text)) return fault('must be written as sqlite:PATH, such as sqlite:data/receiver.db');
   const path = text.slice('sqlite:'.length);
   // Tools disagree on whether two or three slashes begin a relative path; a data file in a surprising place is lost data.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CATALOGUE, type SettingName } from './catalogue.ts';
+import { parseDatabaseUrl } from './parse-database-url.ts';
 import { parseHeaderName, parseHost, parseWebhookPath } from './parse-http-names.ts';
 import { parseBearerToken, parseKeys, parseOneSecret } from './parse-keys.ts';
 import { parseWholeNumber } from './parse-number.ts';
@@ -35,15 +36,6 @@ const word = <const T extends readonly string[]>(...words: T) =>
     .toLowerCase()
     .pipe(z.enum(words, { error: `must be one of ${words.join(', ')}` }));
 
-const role = word('all', 'receiver', 'worker').transform((value, context): 'all' => {
-  if (value === 'all') return value;
-  context.addIssue({
-    code: 'custom',
-    message: 'must be all: receiver and worker need PostgreSQL, which comes in a later release',
-  });
-  return z.NEVER;
-});
-
 /**
  * Every setting, from the text a user wrote to the value the program works with. Defaults are the catalogue's texts and
  * go the same way, so that a default the parser would refuse cannot exist.
@@ -51,7 +43,6 @@ const role = word('all', 'receiver', 'worker').transform((value, context): 'all'
  * @param cwd what relative paths start from
  */
 export function settingsSchema(cwd: string) {
-  const sqlite = parsedBy((text) => parseSqliteUrl(text, cwd));
   return z.object({
     NODE_ENV: z.string().optional(),
     HOST: parsedBy(parseHost).prefault(CATALOGUE.HOST.default),
@@ -73,9 +64,10 @@ export function settingsSchema(cwd: string) {
     ),
     INSTANTLY_REQUIRE: word('any', 'both').prefault(CATALOGUE.INSTANTLY_REQUIRE.default),
     FAILED_AUTH_PER_MINUTE: count(1, 1_000_000).prefault(CATALOGUE.FAILED_AUTH_PER_MINUTE.default),
-    DATABASE_URL: sqlite.prefault(CATALOGUE.DATABASE_URL.default),
-    SPILL_DATABASE_URL: sqlite.prefault(CATALOGUE.SPILL_DATABASE_URL.default),
-    ROLE: role.prefault(CATALOGUE.ROLE.default),
+    DATABASE_URL: parsedBy((text) => parseDatabaseUrl(text, cwd)).prefault(CATALOGUE.DATABASE_URL.default),
+    SPILL_DATABASE_URL: parsedBy((text) => parseSqliteUrl(text, cwd)).prefault(CATALOGUE.SPILL_DATABASE_URL.default),
+    SPILL_LIMIT: size(MB, 1024 * GB).prefault(CATALOGUE.SPILL_LIMIT.default),
+    ROLE: word('all', 'receiver', 'worker').prefault(CATALOGUE.ROLE.default),
     RETENTION_DAYS: days(3650).prefault(CATALOGUE.RETENTION_DAYS.default),
     MIN_FREE_DISK: size(0, 1024 * GB).prefault(CATALOGUE.MIN_FREE_DISK.default),
     HANDLERS_DIR: z.string().prefault(CATALOGUE.HANDLERS_DIR.default),

@@ -22,10 +22,11 @@ export interface Settings {
   readonly port: number;
   readonly webhookPath: string;
   readonly authentication: AuthenticationSettings;
-  readonly store: { readonly kind: 'sqlite'; readonly file: string };
-  /** The folder of the SQLite file: generated secrets lie here. */
+  readonly store: StoreSettings;
+  /** The folder of the SQLite file, or of the spill beside PostgreSQL: generated secrets lie here. */
   readonly dataDir: string;
-  readonly role: 'all';
+  /** `receiver` runs no handlers, `worker` takes no webhooks. */
+  readonly role: 'all' | 'receiver' | 'worker';
   readonly handlers: HandlerSettings;
   readonly http: HttpSettings;
   readonly audit: AuditSettings;
@@ -44,6 +45,18 @@ export interface Settings {
   readonly warnings: readonly string[];
 }
 
+export type StoreSettings =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | {
+      readonly kind: 'postgres';
+      readonly url: Secret;
+      /** `postgres://host:port/database`, for people: without user, password and query. */
+      readonly location: string;
+      /** The SQLite file that takes what PostgreSQL cannot. */
+      readonly spill: { readonly file: string; readonly maxBytes: number };
+    };
+
+/** Both kinds empty: only with the role `worker`, or in a process that may make none. */
 export interface AuthenticationSettings {
   /** In order of preference, the current one first. Empty: the scheme is off. */
   readonly signatureKeys: readonly Secret[];

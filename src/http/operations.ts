@@ -15,10 +15,10 @@ export function createHealth() {
 
 export function createReady(readiness: Readiness) {
   return async function ready(_request: Request, response: Response, exchange: Exchange): Promise<void> {
-    const faults = await readiness.faults();
+    const { faults, degraded } = await readiness.look();
     if (faults.length > 0) throw new NotReady(faults);
-    exchange.end(200, 'ok');
-    response.status(200).json({ status: 'ok' });
+    exchange.end(200, degraded === null ? 'ok' : 'degraded');
+    response.status(200).json(degraded === null ? { status: 'ok' } : { status: 'degraded', reason: degraded });
   };
 }
 

@@ -9,8 +9,8 @@ import type { AcceptResult, DeliveryRoute, HandlerRoute, PendingAudit } from './
 
 export interface InboxOptions {
   readonly commits: Pick<GroupCommit, 'accept' | 'quarantine'>;
-  /** The handlers that new events go to. */
-  readonly handlers: readonly HandlerRoute[];
+  /** The handlers that new events go to now. */
+  readonly handlers: () => readonly HandlerRoute[];
   readonly retentionMs: number;
 }
 
@@ -50,7 +50,7 @@ export class Inbox {
         dedupUntil: dedupUntil(facts, receivedAt, this.#options.retentionMs),
         body: delivery.body,
       },
-      routes: routesFor(this.#options.handlers, facts.type),
+      routes: routesFor(this.#options.handlers(), facts.type),
       audit,
       ...(quarantineId === undefined ? {} : { quarantineId }),
     });

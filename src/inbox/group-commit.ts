@@ -5,12 +5,17 @@ import type { Accept, AcceptResult, Batch, CommitResult, DeliveryOutcome, Quaran
 /** Seconds after which a sender that was refused may try again. */
 const RETRY_AFTER_SECONDS = 2;
 
+/** Bytes of bodies after which a transaction takes no more. */
+const BATCH_BYTES = 16 * 1024 * 1024;
+
 export interface GroupCommitOptions {
   readonly store: Pick<Store, 'commit'>;
   /** Requests and outcomes waiting for a commit at the most. */
   readonly maxQueued: number;
   /** Requests and outcomes in one transaction at the most. */
   readonly maxBatch: number;
+  /** Transactions at once. Default: 1. */
+  readonly maxInFlight?: number;
   /** Audit entries that nobody waits for, to be written with the next commit. */
   readonly takeAudits: () => AuditDraft[];
   /** Those of a commit that failed. */
@@ -31,18 +36,22 @@ type Part =
 type Waiting = Part & { readonly reject: (error: Error) => void };
 
 /**
- * What arrives while a transaction is under way shares the next one: one fsync serves all of them, and the busier the
- * service, the more share it. One transaction at a time; a failed one fails only those that were in it.
+ * What arrives while as many transactions are under way as there may be shares the next one: one fsync serves all of them,
+ * and the busier the service, the more share it. A failed one fails only those that were in it. Events of one lead never
+ * stand in two transactions at once, which could end in the other order.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
+  readonly #maxInFlight: number;
   #queue: Waiting[] = [];
-  /** From the first look that is due until one finds nothing. */
-  #busy = false;
-  #round: Promise<void> | undefined;
+  /** A look at the queue is due. */
+  #isScheduled = false;
+  readonly #inFlight = new Set<Promise<void>>();
+  readonly #leadsInFlight = new Set<string>();
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    this.#maxInFlight = options.maxInFlight ?? 1;
   }
 
   get queued(): number {
@@ -76,8 +85,8 @@ export class GroupCommit {
     this.#schedule();
     do {
       await new Promise((resolve) => setImmediate(resolve));
-      await this.#round;
-    } while (this.#busy);
+      await Promise.all(this.#inFlight);
+    } while (this.#isScheduled || this.#inFlight.size > 0);
   }
 
   #enqueue(waiting: Waiting): void {
@@ -91,24 +100,52 @@ export class GroupCommit {
 
   /** At the end of this turn of the event loop, so that all requests it has read share the commit. */
   #schedule(): void {
-    if (this.#busy) return;
-    this.#busy = true;
+    if (this.#isScheduled || this.#inFlight.size >= this.#maxInFlight) return;
+    this.#isScheduled = true;
     setImmediate(() => {
-      this.#round = this.#commitQueued();
+      this.#isScheduled = false;
+      this.#startCommits();
     });
   }
 
-  async #commitQueued(): Promise<void> {
-    for (;;) {
-      const parts = this.#queue.splice(0, this.#options.maxBatch);
+  #startCommits(): void {
+    while (this.#inFlight.size < this.#maxInFlight) {
+      const parts = this.#takeParts();
       const audits = this.#options.takeAudits();
-      if (parts.length === 0 && audits.length === 0) {
-        // In the same breath as the look at the queue: whoever comes after it must find that nobody will look again.
-        this.#busy = false;
-        return;
-      }
-      await this.#commit(parts, audits);
+      if (parts.length === 0 && audits.length === 0) return;
+      const leads = parts.map(leadOf).filter((lead) => lead !== null);
+      for (const lead of leads) this.#leadsInFlight.add(lead);
+      const commit = this.#commit(parts, audits).finally(() => {
+        for (const lead of leads) this.#leadsInFlight.delete(lead);
+        this.#inFlight.delete(commit);
+        // Whoever came meanwhile found no room, or its lead under way.
+        this.#schedule();
+      });
+      this.#inFlight.add(commit);
     }
+  }
+
+  /** From the front of the queue; what has to wait for its lead keeps its place. */
+  #takeParts(): Waiting[] {
+    const { maxBatch } = this.#options;
+    const taken: Waiting[] = [];
+    const left: Waiting[] = [];
+    let bytes = 0;
+    for (const [index, part] of this.#queue.entries()) {
+      if (taken.length >= maxBatch || bytes >= BATCH_BYTES) {
+        left.push(...this.#queue.slice(index));
+        break;
+      }
+      const lead = leadOf(part);
+      if (lead !== null && this.#leadsInFlight.has(lead)) {
+        left.push(part);
+        continue;
+      }
+      bytes += bytesOf(part);
+      taken.push(part);
+    }
+    this.#queue = left;
+    return taken;
   }
 
   async #commit(parts: readonly Waiting[], audits: AuditDraft[]): Promise<void> {
@@ -125,6 +162,15 @@ export class GroupCommit {
     answer(parts, result);
     this.#options.onCommit?.({ seconds: (performance.now() - started) / 1_000, size: parts.length, result });
   }
+}
+
+function leadOf(part: Part): string | null {
+  return part.kind === 'accepts' ? part.value.event.lead : null;
+}
+
+function bytesOf(part: Part): number {
+  if (part.kind === 'accepts') return part.value.event.body.byteLength;
+  return part.kind === 'quarantines' ? part.value.body.byteLength : 0;
 }
 
 function toBatch(parts: readonly Waiting[], audits: AuditDraft[]): Batch {
@@ -146,6 +192,8 @@ function answer(parts: readonly Waiting[], result: CommitResult): void {
   for (const part of parts) {
     if (part.kind === 'accepts') settle(part, accepted.next().value);
     else if (part.kind === 'quarantines') settle(part, quarantined.next().value);
+    else if (result.outcomesLeft === true)
+      part.reject(toProblem(new StoreUnavailable('the store that the delivery belongs to is away')));
     else part.resolve();
   }
 }

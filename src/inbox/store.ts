@@ -10,7 +10,8 @@ import type { AuditDraft, AuditEntry, ChainHead } from '../audit/entry.ts';
  *   is accepted, every other one is answered with the id of the first.
  * - `seq` and `hash` of audit entries are given inside the transaction, from the head as it stands there.
  * - Deliveries of one handler for one lead are claimed in the order accepted, as described at `claim`.
- * - No method waits longer than a few seconds; what cannot be done by then rejects with `StoreUnavailable`.
+ * - No method waits longer than a few seconds; what cannot be done by then rejects with `StoreUnavailable`. Those that
+ *   nobody's answer waits for (replay, listing, snapshots) may take minutes on a large store.
  */
 export interface Store {
   /** Where the data lies, for people: a file name or a URL without its password. */
@@ -33,11 +34,11 @@ export interface Store {
   /** Cheap at any size. */
   counts(): Promise<StoreCounts>;
   /** A transaction that writes nothing of worth; rejects where the store could not commit now. */
-  check(): Promise<void>;
+  check(): Promise<StoreCondition>;
 
   /** Newest first. */
   listEvents(filter: EventFilter): Promise<StoredEvent[]>;
-  /** By id; `undefined` where none is. */
+  /** By id, or by one that was answered for the same content while the store was away; `undefined` where none is. */
   findEvent(
     id: string,
   ): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined>;
@@ -53,8 +54,9 @@ export interface Store {
 
   /** The audit log as it stands now, whatever is written meanwhile: for verification and export. A few at once. */
   openAuditSnapshot(): Promise<AuditSnapshot>;
-  /** The newest entries by time of commit, oldest of them first. */
-  tailAudit(limit: number, after?: number): Promise<AuditTail>;
+  /** The newest entries by time of commit, oldest of them first; or those that came after an earlier tail, none of
+   * which is ever passed over. */
+  tailAudit(limit: number, after?: AuditCursor): Promise<AuditTail>;
   /** The newest entry of each chain, save of those that a later chain's first entry has named: kept elsewhere, they hold
    * the whole log fast. */
   auditHeads(): Promise<ChainHead[]>;
@@ -65,10 +67,13 @@ export interface Store {
   /** When each secret was first seen, by fingerprint; unknown ones are remembered as seen now. */
   firstSeen(fingerprints: readonly string[], now: number): Promise<Map<string, number>>;
 
-  /** Writes a consistent copy while the store serves. The file must not exist. */
-  backup(file: string): Promise<{ bytes: number }>;
+  /** Takes or renews the lease of this name for so many milliseconds from now by the store's own clock; gives whether
+   * `owner` holds it then. Of several processes that ask at once, one does. For jobs that one process at a time may run. */
+  holdLease(name: string, owner: string, forMs: number): Promise<boolean>;
+  /** Gives it up; nothing where another owner holds it. */
+  releaseLease(name: string, owner: string): Promise<void>;
 
-  /** Calls back within a second after another process has changed the store. */
+  /** Calls back within a second after another process has made deliveries pending, and now and then besides. */
   onForeignChange(listener: () => void): void;
 
   /** Commits nothing new; ends within a few seconds. Rejects with `StoreUnavailable` where a system call that does not
@@ -90,6 +95,8 @@ export interface CommitResult {
   readonly quarantined: readonly string[];
   /** Deliveries that became pending in this commit, due or held. */
   readonly pending: number;
+  /** Set where everything but the outcomes is durable: they belong to a store that is away now, and have to be sent again. */
+  readonly outcomesLeft?: true;
   /** The chain's head after this commit. */
   readonly head: ChainHead;
 }
@@ -234,6 +241,11 @@ export interface ClaimedDelivery {
   readonly body: Uint8Array;
 }
 
+export interface StoreCondition {
+  /** Why events are kept on this machine alone for now, in words without paths or addresses; `null`: they are not. */
+  readonly degraded: string | null;
+}
+
 export interface StoreCounts {
   readonly deliveries: Readonly<Record<DeliveryState, number>>;
   /** Epoch milliseconds at which the oldest pending delivery was made; `null`: none is pending. */
@@ -315,8 +327,12 @@ export interface AuditPosition {
 export interface AuditTail {
   readonly entries: AuditEntry[];
   /** To be given for the entries after these. */
-  readonly position: number;
+  readonly cursor: AuditCursor;
 }
+
+/** How far a reader of the log has come: opaque, save `start`, which has the oldest entries follow. Of one store two can be
+ * compared (`hasReached` in cli/audit-export.ts). */
+export type AuditCursor = 'start' | number | ReadonlyMap<number, number>;
 
 export interface PruneRequest {
   readonly now: number;

@@ -12,7 +12,7 @@ export interface StoreUnderTest {
   /** Another process's view of the same data: a lane of its own. */
   open(): Promise<Store>;
   /** Changes what is stored behind the store's back. */
-  tamper(change: 'metadata' | 'delete-entry' | 'reorder' | 'hide'): void;
+  tamper(change: 'metadata' | 'delete-entry' | 'reorder' | 'hide'): void | Promise<void>;
   /** Closes what is open and removes everything. */
   remove(): Promise<void>;
 }
@@ -71,6 +71,13 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
     async function verify() {
       const entries = await auditLog();
       return verifyAudit(() => entries, deriveAuditKey(new Secret(AUDIT_KEY)));
+    }
+
+    /** A point in time after everything committed so far and before everything to come. */
+    async function timeBetween(): Promise<number> {
+      const between = Date.now() + 1;
+      while (Date.now() <= between) await new Promise((resolve) => setTimeout(resolve, 1));
+      return between;
     }
 
     describe('commit', () => {
@@ -170,6 +177,29 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.commit(makeBatch({ quarantines: [makeQuarantine('{cut')] }));
         expect(await store.findQuarantined(id)).toMatchObject({ state: 'held', times: 2, eventId: null });
         expect((await store.counts()).quarantined).toBe(1);
+      });
+
+      test('takes whatever stands in a payload: NUL, half characters, names of any length', async () => {
+        const lead = `${'x'.repeat(20_000)}\0\ud800@odd.example`;
+        const content = 'odd\0';
+        const [event, again] = await accept(
+          makeAccept({ content, lead, type: 'a\0b\udc00', campaignId: '\0', routes: ORDERED }),
+          makeAccept({ content, lead }),
+        );
+        expect([event?.status, again?.status]).toEqual(['accepted', 'duplicate']);
+        expect(text((await claim())[0])).toBe(content);
+        expect(await store.listEvents({ limit: 5, lead, type: 'a\0b\udc00' })).toHaveLength(1);
+      });
+
+      test('takes a batch that was sent before for the one it is', async () => {
+        const batch = makeBatch({
+          accepts: [makeAccept({ content: 'one', routes: ORDERED }), makeAccept({ content: 'two', routes: ORDERED })],
+        });
+        const first = await store.commit(batch);
+        const second = await store.commit(batch);
+        expect(second.accepted.map(({ id }) => id)).toEqual(first.accepted.map(({ id }) => id));
+        expect(await states()).toMatchObject({ pending: 2 });
+        expect(await store.listEvents({ limit: 5 })).toHaveLength(2);
       });
 
       test('finds nothing under an id that is not there', async () => {
@@ -464,17 +494,17 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         'shows that somebody changed it: %s',
         async (change) => {
           await accept(makeAccept(), makeAccept());
-          under.tamper(change);
+          await under.tamper(change);
           expect(await verify()).toMatchObject({ ok: false });
         },
       );
 
       test('shows the newest in order of commit, and what came after', async () => {
         await store.commit(makeBatch({ audits: [makeDraft('a.a'), makeDraft('b.b'), makeDraft('c.c')] }));
-        const { entries, position } = await store.tailAudit(2);
+        const { entries, cursor } = await store.tailAudit(2);
         expect(entries.map(({ action }) => action)).toEqual(['b.b', 'c.c']);
         await store.commit(makeBatch({ audits: [makeDraft('d.d')] }));
-        expect((await store.tailAudit(10, position)).entries.map(({ action }) => action)).toEqual(['d.d']);
+        expect((await store.tailAudit(10, cursor)).entries.map(({ action }) => action)).toEqual(['d.d']);
       });
 
       test('a snapshot shows one state, whatever is written meanwhile', async () => {
@@ -525,13 +555,6 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(again?.status).toBe('accepted');
       });
 
-      /** A point in time after everything committed so far and before everything to come. */
-      async function timeBetween(): Promise<number> {
-        const between = Date.now() + 1;
-        while (Date.now() <= between) await new Promise((resolve) => setTimeout(resolve, 1));
-        return between;
-      }
-
       test('cuts the start of every chain so that the rest still holds, again and again', async () => {
         const times: number[] = [];
         for (let n = 0; n < 5; n += 1) {
@@ -558,7 +581,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.commit(
           makeBatch({ audits: [makeDraft('a.a', now - 500 * DAY), makeDraft('b.b', now - 500 * DAY)] }),
         );
-        under.tamper('metadata');
+        await under.tamper('metadata');
         const before = (await auditLog()).length;
         await pruneAll({ now, eventsBefore: 0, auditBefore: now + DAY, limit: 100 });
         expect(await auditLog()).toHaveLength(before);
@@ -573,6 +596,31 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           ['b', 9],
         ]),
       );
+    });
+
+    describe('leases of periodic jobs', () => {
+      test('are held by one owner at a time, and for longer by the same', async () => {
+        const other = await under.open();
+        const asked = await Promise.all([
+          store.holdLease('prune', 'a', 60_000),
+          other.holdLease('prune', 'b', 60_000),
+          store.holdLease('prune', 'c', 60_000),
+        ]);
+        expect(asked.filter(Boolean)).toHaveLength(1);
+        const holder = ['a', 'b', 'c'][asked.indexOf(true)] ?? '';
+        expect(await other.holdLease('prune', holder, 60_000)).toBe(true);
+        expect(await store.holdLease('other job', 'd', 60_000)).toBe(true);
+        await store.releaseLease('prune', 'nobody');
+        expect(await store.holdLease('prune', 'e', 60_000)).toBe(false);
+        await other.releaseLease('prune', holder);
+        expect(await store.holdLease('prune', 'e', 60_000)).toBe(true);
+      });
+
+      test('end by themselves', async () => {
+        await store.holdLease('prune', 'gone', 1);
+        await timeBetween();
+        expect(await store.holdLease('prune', 'next', 60_000)).toBe(true);
+      });
     });
 
     test('says when another process has changed something', async () => {

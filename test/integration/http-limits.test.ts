@@ -9,6 +9,7 @@ import { freshBody } from '../support/payloads.ts';
 import { post, wholePost } from '../support/post.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { BOTH_SCHEMES, type RunningReceiver, startReceiver } from '../support/start-receiver.ts';
+import { storeFile } from '../support/store-file.ts';
 
 const KB = 1024;
 const filled = (bytes: number): string => freshBody({ filler: 'x'.repeat(bytes) });
@@ -72,7 +73,7 @@ describe('the commit queue', () => {
   test('full, it refuses at once; every 200 is in the store, and nothing else', async () => {
     running = await startReceiver();
     const settle = await observe(running);
-    const other = new DatabaseSync(running.settings.store.file);
+    const other = new DatabaseSync(storeFile(running.settings));
     other.exec('BEGIN EXCLUSIVE');
     let arrived = 0;
     running.receiver.server.on('request', () => {

@@ -9,6 +9,7 @@ import { freshBody, MARK } from '../support/payloads.ts';
 import { ask, askRaw, head, post } from '../support/post.ts';
 import { row, runTable, type Sender } from '../support/run-table.ts';
 import { BOTH_SCHEMES, type RunningReceiver, startReceiver } from '../support/start-receiver.ts';
+import { storeFile } from '../support/store-file.ts';
 
 const METRICS: Expected = { outcome: 'ok', action: 'metrics.scrape', method: 'GET' };
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
@@ -123,7 +124,7 @@ describe('while another connection holds the database', () => {
   let other: DatabaseSync;
   beforeEach(async () => {
     running = await startReceiver();
-    other = new DatabaseSync(running.settings.store.file);
+    other = new DatabaseSync(storeFile(running.settings));
     other.exec('BEGIN EXCLUSIVE');
   });
   afterEach(async () => {

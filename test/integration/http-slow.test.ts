@@ -10,6 +10,7 @@ import { freshBody } from '../support/payloads.ts';
 import { fields, head, postHead, wholePost } from '../support/post.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { BOTH_SCHEMES, type RunningReceiver, startReceiver } from '../support/start-receiver.ts';
+import { storeFile } from '../support/store-file.ts';
 
 let running: RunningReceiver;
 beforeAll(async () => {
@@ -130,7 +131,7 @@ describe('slow header fields', () => {
 describe('a client that goes while its event is being committed', () => {
   async function leaves(release: (other: DatabaseSync) => Promise<void>): Promise<Traces> {
     const settle = await observe(running);
-    const other = new DatabaseSync(running.settings.store.file);
+    const other = new DatabaseSync(storeFile(running.settings));
     other.exec('BEGIN EXCLUSIVE');
     try {
       await converse(running, async (client) => {

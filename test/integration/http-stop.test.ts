@@ -9,6 +9,7 @@ import { ask, askRaw, head, post, wholePost } from '../support/post.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { type ReceiverProcess, spawnReceiver } from '../support/spawn-receiver.ts';
 import { BOTH_SCHEMES } from '../support/start-receiver.ts';
+import { storeFile } from '../support/store-file.ts';
 
 const CLIENTS = 20;
 /** Requests answered before the signal. */
@@ -24,8 +25,9 @@ afterEach(async () => {
 
 /** The store as a command would open it, after the receiver has ended. */
 async function openStore(): Promise<Store> {
-  const { store: place, audit } = loadSettings({ env: BOTH_SCHEMES, cwd: running.folder, create: false });
-  store = await SqliteStore.open({ file: place.file, writer: 'test', auditKey: audit.key.reveal(), serve: false });
+  const settings = loadSettings({ env: BOTH_SCHEMES, cwd: running.folder, create: false });
+  const auditKey = settings.audit.key.reveal();
+  store = await SqliteStore.open({ file: storeFile(settings), writer: 'test', auditKey, serve: false });
   return store;
 }
 

@@ -8,6 +8,7 @@ import { loadSettings } from '../../src/config/load-settings.ts';
 import type { AuditPosition, Store } from '../../src/inbox/store.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import type { SentEvent } from './steady-load.ts';
+import { storeFile } from './store-file.ts';
 
 const PAGE = 1_000;
 
@@ -122,7 +123,7 @@ function readColumn(db: DatabaseSync, sql: string): string[] {
 async function readAudit(folder: string): Promise<{ audit: AuditVerdict; requestIds: Set<string> }> {
   const settings = loadSettings({ env: {}, cwd: folder, create: false });
   const { key } = settings.audit;
-  const { file } = settings.store;
+  const file = storeFile(settings);
   const store = await SqliteStore.open({ file, writer: uuidv7(), auditKey: key.reveal(), serve: false });
   try {
     const requestIds = new Set<string>();

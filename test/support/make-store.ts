@@ -3,6 +3,7 @@ import { loadSettings } from '../../src/config/load-settings.ts';
 import type { Accept, DeliveryState, HandlerRoute } from '../../src/inbox/store.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { makeBatch, makeOutcome } from '../contract/make-parts.ts';
+import { storeFile } from './store-file.ts';
 
 const MANY = 10_000;
 
@@ -10,7 +11,7 @@ const MANY = 10_000;
 export function openStore(folder: string): Promise<SqliteStore> {
   const settings = loadSettings({ env: {}, cwd: folder, create: true });
   return SqliteStore.open({
-    file: settings.store.file,
+    file: storeFile(settings),
     writer: uuidv7(),
     auditKey: settings.audit.key.reveal(),
     serve: false,

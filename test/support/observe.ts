@@ -33,7 +33,7 @@ export async function observe(running: RunningReceiver): Promise<(requests: numb
   const { store, commits } = receiver;
   await commits.settle();
   const from = log.lines.length;
-  const { position } = await store.tailAudit(1);
+  const { cursor } = await store.tailAudit(1);
   const known = new Set((await store.listEvents({ limit: MANY })).map(({ id }) => id));
   const before = { quarantined: await quarantinedTimes(running), ...(await readCounters(running)) };
   return async (requests) => {
@@ -43,7 +43,7 @@ export async function observe(running: RunningReceiver): Promise<(requests: numb
     return {
       lines: log.requests(from),
       log: log.lines.slice(from),
-      entries: (await store.tailAudit(MANY, position)).entries,
+      entries: (await store.tailAudit(MANY, cursor)).entries,
       events: (await store.listEvents({ limit: MANY })).filter(({ id }) => !known.has(id)),
       quarantined: (await quarantinedTimes(running)) - before.quarantined,
       outcomes: rise(before.outcomes, after.outcomes),

@@ -44,19 +44,22 @@ describe('a bad value is named with its fix', () => {
     ],
     [{ INSTANTLY_REQUIRE: 'none' }, 'INSTANTLY_REQUIRE must be one of any, both'],
     [{ FAILED_AUTH_PER_MINUTE: '0' }, 'FAILED_AUTH_PER_MINUTE must be a whole number from 1 to 1000000'],
-    [{ DATABASE_URL: 'x.db' }, 'DATABASE_URL must be written as sqlite:PATH, such as sqlite:data/receiver.db'],
     [
-      { DATABASE_URL: 'postgres://u:p@h/d' },
-      'DATABASE_URL names PostgreSQL, but this release stores in SQLite only (PostgreSQL comes in a later release); write sqlite:PATH',
+      { DATABASE_URL: 'x.db' },
+      'DATABASE_URL must be written as sqlite:PATH, such as sqlite:data/receiver.db, or as postgres://USER:PASSWORD@HOST:PORT/DATABASE',
     ],
+    [
+      { SPILL_DATABASE_URL: 'postgres://u:p@h/d' },
+      'SPILL_DATABASE_URL must be written as sqlite:PATH, such as sqlite:data/receiver.db',
+    ],
+    [{ SPILL_LIMIT: '1023kb' }, `SPILL_LIMIT ${SIZE} 1mb to 1024gb`],
+    [{ SPILL_LIMIT: '1025gb' }, `SPILL_LIMIT ${SIZE} 1mb to 1024gb`],
     [{ SPILL_DATABASE_URL: 'sqlite:' }, 'SPILL_DATABASE_URL must name a file, such as sqlite:data/receiver.db'],
     [
       { SPILL_DATABASE_URL: 'sqlite:./data/receiver.db' },
       'SPILL_DATABASE_URL must name another file than DATABASE_URL',
     ],
     [{ ROLE: 'boss' }, 'ROLE must be one of all, receiver, worker'],
-    [{ ROLE: 'worker' }, 'ROLE must be all: receiver and worker need PostgreSQL, which comes in a later release'],
-    [{ ROLE: 'receiver' }, 'ROLE must be all: receiver and worker need PostgreSQL, which comes in a later release'],
     [{ RETENTION_DAYS: '0' }, 'RETENTION_DAYS must be a whole number of days from 1 to 3650'],
     [{ AUDIT_RETENTION_DAYS: '99999' }, 'AUDIT_RETENTION_DAYS must be a whole number of days from 1 to 36500'],
     [{ MIN_FREE_DISK: 'much' }, `MIN_FREE_DISK ${SIZE} 0 to 1024gb`],
@@ -114,8 +117,18 @@ describe('a bad value is named with its fix', () => {
   });
 });
 
+describe('the spill in the file of the store', () => {
+  test('is no fault where only the default would lie there: nothing uses it', () => {
+    expect(faultsOf({ DATABASE_URL: 'sqlite:data/spill.db' })).toEqual([]);
+  });
+});
+
 describe('two settings that contradict each other', () => {
   test.each<[NodeJS.ProcessEnv, string]>([
+    ...['worker', 'receiver'].map((role): [NodeJS.ProcessEnv, string] => [
+      { ROLE: role },
+      `ROLE=${role} needs PostgreSQL, because one process alone serves a SQLite file; set DATABASE_URL to a postgres:// URL, or set ROLE=all`,
+    ]),
     [
       { BODY_LIMIT: '2mb', MAX_BUFFERED: '1mb' },
       'BODY_LIMIT must not be more than MAX_BUFFERED; lower it or raise MAX_BUFFERED',
@@ -272,6 +285,25 @@ describe('production without a secret', () => {
   });
 });
 
+describe('a worker in production', () => {
+  const WORKER = { NODE_ENV: 'production', ROLE: 'worker', DATABASE_URL: 'postgres://u:p@localhost/d', AUDIT_KEY: KEY };
+
+  test('needs no secret for receiving, and gets none', () => {
+    const cwd = makeFolder();
+    const { authentication, generatedSecrets } = load(WORKER, cwd);
+    expect([authentication.signatureKeys, authentication.tokens, generatedSecrets]).toEqual([[], [], []]);
+    expect(readdirSync(join(cwd, 'data'))).toEqual([]);
+  });
+
+  test.each(LISTS)('may share %s with its receivers, though these need both', (name) => {
+    expect(faultsOf({ ...WORKER, INSTANTLY_REQUIRE: 'both', [name]: KEY })).toEqual([]);
+  });
+
+  test.each(['receiver', 'all'])('is the only one: %s needs it', (role) => {
+    expect(faultsOf({ ...WORKER, ROLE: role })).toEqual([expect.stringContaining('NODE_ENV=production needs')]);
+  });
+});
+
 test('every fault is named at once, and nothing has been made', () => {
   const cwd = makeFolder();
   writeIn(cwd, '.env', 'PORT=x\nMAX_CONNECTIONS=0\n');
@@ -283,7 +315,8 @@ test('every fault is named at once, and nothing has been made', () => {
     BODY_LIMIT: '2mb',
     MAX_BUFFERED: '1mb',
     ADMIN_TOKEN_FILE: 'absent',
-    DATABASE_URL: 'postgres://u:p@h/d',
+    DATABASE_URL: 'postgres://u:p@h',
+    ROLE: 'receiver',
   };
   const faults = faultsOf(env, cwd);
   expect(faults.map((fault) => fault.split(' ')[0])).toEqual([
@@ -307,6 +340,15 @@ test('no value is ever repeated in a fault or a warning', () => {
     (mark) => `${mark},${mark}`,
     (mark) => `${KEY},${mark}\n${mark}`,
     (mark) => `postgres://user:${mark}@host/db`,
+    (mark) => `postgres://user:${mark}@host`,
+    (mark) => `postgres://user:12/${mark}@host/db`,
+    (mark) => `postgres://user:${mark}#${mark}@host/db`,
+    (mark) => `postgres://user:${mark}%@host/db`,
+    (mark) => `postgres://user:${mark} @host/db`,
+    (mark) => `postgres://host/db?${mark}=${mark}`,
+    (mark) => `postgres://host/db?sslmode=${mark}&host=${mark},${mark}&port=${mark}`,
+    (mark) => `postgres://host/db?sslrootcert=${mark}`,
+    (mark) => `postgres://user:${mark}@host/db?connect_timeout=${mark}`,
     (mark) => `https://user:${mark}@host/`,
     (mark) => `sqlite://${mark}`,
     (mark) => `/${mark}?${mark}`,

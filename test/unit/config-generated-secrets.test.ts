@@ -173,6 +173,67 @@ describe('the audit key in production', () => {
   });
 });
 
+describe('the audit key of a PostgreSQL database', () => {
+  const POSTGRES = { DATABASE_URL: 'postgres://u:p@localhost/d', SPILL_DATABASE_URL: 'sqlite:spill/s.db' };
+  const PRODUCTION = { ...POSTGRES, NODE_ENV: 'production', INSTANTLY_WEBHOOK_TOKEN: TOKEN };
+  const MISSING =
+    'AUDIT_KEY must be set with PostgreSQL and NODE_ENV=production: all replicas and commands share one audit log and need the same key; the command "secrets new --kind audit" makes one';
+
+  test.each(['all', 'receiver', 'worker'])('must be set in production, for %s too', (role) => {
+    const cwd = makeFolder();
+    expect(faultsOf({ ...PRODUCTION, ROLE: role }, cwd)).toEqual([MISSING]);
+    expect(readdirSync(cwd)).toEqual([]);
+    expect(faultsOf({ ...PRODUCTION, ROLE: role, AUDIT_KEY: KEY }, cwd)).toEqual([]);
+  });
+
+  test('in production is never the one that an earlier start made: a command fails for want of it', () => {
+    const cwd = makeFolder();
+    load(POSTGRES, cwd);
+    expect(faultsOf(PRODUCTION, cwd)).toEqual([MISSING]);
+    const { audit } = load(PRODUCTION, cwd, false);
+    expect(() => audit.key).toThrow(MISSING);
+  });
+
+  test('elsewhere is made beside the spill, with a warning', () => {
+    const cwd = makeFolder();
+    const file = join(cwd, 'spill/audit-key');
+    const { generatedSecrets, warnings, audit } = load({ ...POSTGRES, INSTANTLY_WEBHOOK_TOKEN: TOKEN }, cwd);
+    expect(generatedSecrets).toEqual([{ name: 'AUDIT_KEY', file, created: true }]);
+    expect(warnings).toEqual([
+      `AUDIT_KEY is not set, and the one kept at ${JSON.stringify(file)} is known to this folder alone: every other process and command on this database needs the same; set AUDIT_KEY for all of them`,
+    ]);
+    expect(`${audit.key.reveal()}\n`).toBe(readFileSync(file, 'utf8'));
+  });
+
+  test('that a command cannot find is asked for, and no start from this folder is advised', () => {
+    const cwd = makeFolder();
+    const { audit } = load(POSTGRES, cwd, false);
+    expect(() => audit.key).toThrow(
+      `AUDIT_KEY is not set and ${JSON.stringify(join(cwd, 'spill/audit-key'))} does not exist; set AUDIT_KEY to the one of the processes on this database`,
+    );
+  });
+
+  test('may lie in the data folder, where its entries are not', () => {
+    const cwd = makeFolder();
+    writeIn(cwd, 'spill/key', KEY);
+    expect(load({ ...PRODUCTION, AUDIT_KEY_FILE: 'spill/key' }, cwd).warnings).toEqual([]);
+  });
+
+  test('a worker makes it, and no secret for receiving', () => {
+    const cwd = makeFolder();
+    load({ ...POSTGRES, ROLE: 'worker' }, cwd);
+    expect(readdirSync(join(cwd, 'spill'))).toEqual(['audit-key']);
+  });
+
+  test('a folder for the spill that cannot be made is a fault that names its setting', () => {
+    const cwd = makeFolder();
+    writeIn(cwd, 'spill', '');
+    expect(faultsOf(POSTGRES, cwd)).toEqual([
+      expect.stringMatching(/^SPILL_DATABASE_URL names a file in ".*spill", a folder that cannot be made \(EEXIST\);/),
+    ]);
+  });
+});
+
 describe('a new file', () => {
   test('is written whole with its mode, whatever the umask, and its folder is closed', () => {
     const file = join(makeFolder(), 'a/b/file');

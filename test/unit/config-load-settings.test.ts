@@ -75,6 +75,9 @@ test('every setting reaches its place', () => {
       INSTANTLY_REQUIRE: 'both',
       FAILED_AUTH_PER_MINUTE: '8',
       DATABASE_URL: 'sqlite:store/x.db',
+      SPILL_DATABASE_URL: 'sqlite:unused/x.db',
+      SPILL_LIMIT: '1mb',
+      ROLE: 'ALL',
       RETENTION_DAYS: '2',
       MIN_FREE_DISK: '0',
       HANDLERS_DIR: '/opt/handlers',
@@ -117,8 +120,8 @@ test('every setting reaches its place', () => {
       tokenHeader: 'authorization',
       require: 'both',
     },
-    store: { file: join(cwd, 'store/x.db') },
     dataDir: join(cwd, 'store'),
+    role: 'all',
     handlers: {
       dir: '/opt/handlers',
       concurrency: 3,
@@ -144,11 +147,75 @@ test('every setting reaches its place', () => {
     generatedSecrets: [],
     warnings: [],
   });
+  expect(settings.store).toEqual({ kind: 'sqlite', file: join(cwd, 'store/x.db') });
+  expect(existsSync(join(cwd, 'unused'))).toBe(false);
   expect(reveal(settings.authentication.tokens)).toEqual([TOKEN, `${TOKEN}-old`]);
   expect(reveal(settings.authentication.signatureKeys)).toEqual([STANDARD_KEY]);
   expect(settings.audit.key.reveal()).toBe(`${KEY}, with a comma`);
   expect(settings.metricsToken?.reveal()).toBe(`${TOKEN}-m`);
   expect(settings.adminToken?.reveal()).toBe(`${TOKEN}-a`);
+});
+
+describe('with PostgreSQL', () => {
+  const URL = 'postgres://user:hidden-password@db.example:6432/events?sslmode=verify-full';
+
+  test('the spill gets its defaults, and the data folder is its folder', () => {
+    const cwd = makeFolder();
+    const { store, dataDir, role } = load({ DATABASE_URL: URL }, cwd);
+    expect(store).toEqual({
+      kind: 'postgres',
+      url: expect.anything(),
+      location: 'postgres://db.example:6432/events',
+      spill: { file: join(cwd, 'data/spill.db'), maxBytes: 1024 ** 3 },
+    });
+    expect([dataDir, role]).toEqual([join(cwd, 'data'), 'all']);
+    expect(store.kind === 'postgres' && store.url.reveal()).toBe(URL);
+  });
+
+  test.each(['receiver', 'worker', 'Worker'])('every setting of it reaches its place, as %s', (role) => {
+    const cwd = makeFolder();
+    writeIn(cwd, 'secrets/url', `${URL}\n`);
+    const spill = { SPILL_DATABASE_URL: 'sqlite:/dev/shm/receiver-config-spill/s.db', SPILL_LIMIT: '1mb' };
+    const settings = load({ DATABASE_URL_FILE: 'secrets/url', ROLE: role, ...spill, AUDIT_KEY: KEY }, cwd, false);
+    expect(settings).toMatchObject({
+      store: { spill: { file: '/dev/shm/receiver-config-spill/s.db', maxBytes: 1024 ** 2 } },
+      dataDir: '/dev/shm/receiver-config-spill',
+      role: role.toLowerCase(),
+      secretOrigins: { DATABASE_URL: 'file', AUDIT_KEY: 'environment' },
+    });
+  });
+
+  test('the settings are frozen to the last level and print no password', () => {
+    const settings = load({ DATABASE_URL: URL });
+    expect(findUnfrozen(settings)).toEqual([]);
+    const printed = `${inspect(settings, { depth: 9, showHidden: true })}${JSON.stringify(settings)}`;
+    expect(printed).toContain('postgres://db.example:6432/events');
+    expect(printed).not.toContain('hidden-password');
+    expect(printed).not.toContain('user:');
+  });
+
+  test.each<[string, NodeJS.ProcessEnv, string[]]>([
+    [
+      'postgres://u:p@h/d?sslmode=verify-full&connect_timeout=5&channel_binding=require',
+      {},
+      ['DATABASE_URL has query parameters that do nothing here: connect_timeout, channel_binding'],
+    ],
+    [
+      'postgres://u:p@h/d',
+      { NODE_ENV: 'production', INSTANTLY_SECRET: KEY },
+      [
+        'DATABASE_URL does not say whether the connection is encrypted; add sslmode=verify-full, or sslmode=disable where nobody can listen',
+      ],
+    ],
+    ['postgres://u:p@h/d', {}, []],
+    ['postgres://u:p@h/d?sslmode=disable', { NODE_ENV: 'production', INSTANTLY_SECRET: KEY }, []],
+    ['postgres://u:p@h/d?sslnegotiation=direct', { NODE_ENV: 'production', INSTANTLY_SECRET: KEY }, []],
+    ['postgres://u:p@localhost/d', { NODE_ENV: 'production', INSTANTLY_SECRET: KEY }, []],
+    ['postgres://u:p@[::1]/d', { NODE_ENV: 'production', INSTANTLY_SECRET: KEY }, []],
+    ['postgres://u:p@%2Frun%2Fpostgresql/d', { NODE_ENV: 'production', INSTANTLY_SECRET: KEY }, []],
+  ])('%s in %j is warned of with %j', (url, env, warnings) => {
+    expect(load({ DATABASE_URL: url, AUDIT_KEY: `${KEY}-audit`, ...env }).warnings).toEqual(warnings);
+  });
 });
 
 describe('.env', () => {

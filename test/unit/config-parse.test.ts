@@ -228,8 +228,7 @@ describe('SQLite URLs', () => {
   });
 
   test.each([
-    ['postgres://user:pw@host/db', 'this release stores in SQLite only'],
-    ['postgresql://host/db', 'this release stores in SQLite only'],
+    ['postgres://user:pw@host/db', 'must be written as sqlite:PATH'],
     ['mysql://host/db', 'must be written as sqlite:PATH'],
     ['data/receiver.db', 'must be written as sqlite:PATH'],
     ['sqlite://data/x.db', 'right after sqlite:'],

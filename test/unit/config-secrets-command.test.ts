@@ -36,6 +36,11 @@ function secretsNew(...words: string[]): Ran {
   }
 }
 
+const readDir = (dir: string): Record<string, string> =>
+  Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), 'utf8')]));
+
+const passwordIn = (url: string | undefined) => decodeURIComponent(new URL(url ?? '').password);
+
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 describe('one secret', () => {
@@ -136,7 +141,13 @@ describe('for a container', () => {
     const dir = join(makeFolder(), 'secrets');
     const { stdout, exitCode } = secretsNew('--all', '--dir', dir);
     expect(exitCode).toBe(0);
-    expect(readdirSync(dir).toSorted()).toEqual(['audit-key', 'instantly-secret', 'webhook-token']);
+    expect(readdirSync(dir).toSorted()).toEqual([
+      'audit-key',
+      'database-url',
+      'instantly-secret',
+      'postgres-password',
+      'webhook-token',
+    ]);
     expect(modeOf(dir)).toBe('700');
     for (const name of readdirSync(dir)) expect(modeOf(join(dir, name))).toBe('644');
     const settings = load({ NODE_ENV: 'production', INSTANTLY_REQUIRE: 'both', ...parseEnv(stdout) });
@@ -157,10 +168,82 @@ describe('for a container', () => {
       { kind: 'token', name: 'INSTANTLY_WEBHOOK_TOKEN_FILE', file: join(dir, 'webhook-token'), created: false },
       { kind: 'signature', name: 'INSTANTLY_SECRET_FILE', file: join(dir, 'instantly-secret'), created: true },
       { kind: 'audit', name: 'AUDIT_KEY_FILE', file: join(dir, 'audit-key'), created: true },
+      { kind: 'database', name: 'POSTGRES_PASSWORD_FILE', file: join(dir, 'postgres-password'), created: true },
+      { kind: 'database', name: 'DATABASE_URL_FILE', file: join(dir, 'database-url'), created: true },
     ]);
     expect(readFileSync(join(dir, 'webhook-token'), 'utf8')).toBe(TOKEN);
+    const before = readDir(dir);
     const { stderr } = secretsNew('--all', '--dir', dir);
-    expect(stderr.match(/was there already and is left as it is/g)).toHaveLength(3);
+    expect(stderr.match(/was there already and is left as it is/g)).toHaveLength(5);
+    expect(readDir(dir)).toEqual(before);
+  });
+
+  test('--all says nothing on stdout that would turn a receiver on SQLite to PostgreSQL, and shows no secret', () => {
+    const dir = join(makeFolder(), 'secrets');
+    const { stdout, stderr } = secretsNew('--all', '--dir', dir);
+    expect(stdout).not.toMatch(/DATABASE|POSTGRES/);
+    expect(stderr).toContain(`${join(dir, 'database-url')} made.`);
+    for (const secret of Object.values(readDir(dir))) expect(stdout + stderr).not.toContain(secret.trim());
+  });
+
+  test('--all makes an address of the database that the receiver takes as it is', () => {
+    const dir = join(makeFolder(), 'secrets');
+    const { stdout } = secretsNew('--all', '--dir', dir);
+    const { warnings, store } = load({
+      NODE_ENV: 'production',
+      DATABASE_URL_FILE: join(dir, 'database-url'),
+      ...parseEnv(stdout),
+    });
+    expect(warnings).toEqual([]);
+    expect(store).toMatchObject({ kind: 'postgres', location: 'postgres://postgres:5432/receiver' });
+    expect(passwordIn(readDir(dir)['database-url'])).toBe(readDir(dir)['postgres-password']?.trim());
+  });
+
+  test.each(['chosen-by-hand', 'p@ss/w?rd#100%:é'])(
+    '--all puts the password %s that is there into the address',
+    (word) => {
+      const dir = join(makeFolder(), 'secrets');
+      mkdirSync(dir, { mode: 0o700 });
+      writeIn(dir, 'postgres-password', `${word}\n`);
+      secretsNew('--all', '--dir', dir);
+      expect(passwordIn(readDir(dir)['database-url'])).toBe(word);
+      expect(faultsOf({ DATABASE_URL_FILE: join(dir, 'database-url') })).toEqual([]);
+    },
+  );
+
+  test('--all takes the password that is missing out of the address that is there', () => {
+    const dir = join(makeFolder(), 'secrets');
+    mkdirSync(dir, { mode: 0o700 });
+    const url = new URL('postgres://app@db.example/events');
+    url.password = 'a%2Fb';
+    writeIn(dir, 'database-url', url.href);
+    secretsNew('--all', '--dir', dir);
+    expect(readDir(dir)).toMatchObject({ 'database-url': url.href, 'postgres-password': 'a/b\n' });
+  });
+
+  test.each(['postgres://db.example/events', 'sqlite:/data/receiver.db', 'postgres://app:%@db.example/events'])(
+    '--all makes a password of its own beside %s, which holds none',
+    (url) => {
+      const dir = join(makeFolder(), 'secrets');
+      mkdirSync(dir, { mode: 0o700 });
+      writeIn(dir, 'database-url', url);
+      secretsNew('--all', '--dir', dir);
+      expect(readDir(dir)).toMatchObject({
+        'database-url': url,
+        'postgres-password': expect.stringMatching(/^[\w-]{43}\n$/),
+      });
+    },
+  );
+
+  test('--all says why it cannot read what is there', () => {
+    const dir = join(makeFolder(), 'secrets');
+    mkdirSync(join(dir, 'database-url'), { recursive: true, mode: 0o700 });
+    chmodSync(dir, 0o700);
+    const { stderr, exitCode } = secretsNew('--all', '--dir', dir);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      `error: ${join(dir, 'database-url')} cannot be read (EISDIR, it is a folder)\n`,
+    ]);
   });
 
   test('--all --scheme fits the signature key', () => {

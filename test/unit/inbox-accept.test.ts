@@ -27,7 +27,7 @@ beforeEach(async () => {
     { handler: 'replies', ordered: true, events: ['reply_received'] },
     { handler: 'sent', ordered: true, events: ['email_sent'] },
   ];
-  inbox = new Inbox({ commits, handlers, retentionMs: RETENTION_MS });
+  inbox = new Inbox({ commits, handlers: () => handlers, retentionMs: RETENTION_MS });
 });
 afterEach(() => under.remove());
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditDraft } from '../../src/audit/entry.ts';
 import { GroupCommit, type GroupCommitOptions } from '../../src/inbox/group-commit.ts';
+import type { Batch, CommitResult } from '../../src/inbox/store.ts';
 import { makeAccept, makeDraft, makeOutcome, makeQuarantine } from '../contract/make-parts.ts';
 import { createTestStore, type TestStore } from './inbox-support.ts';
 
@@ -138,5 +139,91 @@ describe('group commit', () => {
     const head = { writer: 'w', seq: 1, hash: '' };
     commits = create({ store: { commit: async () => ({ accepted: [], quarantined: [], pending: 0, head }) } });
     await expect(commits.accept(makeAccept())).rejects.toMatchObject({ code: 'store-unavailable' });
+  });
+
+  describe('with several transactions at once', () => {
+    let started: { batch: Batch; end: () => void }[];
+
+    beforeEach(() => {
+      started = [];
+      const commit = (batch: Batch) =>
+        new Promise<CommitResult>((resolve) => {
+          const accepted = batch.accepts.map(({ event }) => ({ status: 'accepted' as const, id: event.id }));
+          const result = { accepted, quarantined: [], pending: 0, head: { writer: 'w', seq: 1, hash: '' } };
+          started.push({ batch, end: () => resolve(result) });
+        });
+      commits = create({ store: { commit }, maxInFlight: 2, maxBatch: 2 });
+    });
+
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const leads = () => started.map(({ batch }) => batch.accepts.map(({ event }) => event.lead));
+    const accept = (lead: string | null, content?: string) =>
+      commits.accept(makeAccept({ lead, ...(content === undefined ? {} : { content }) }));
+
+    test('starts no more than it may, and the next when one has ended', async () => {
+      const answers = ['a', 'b', 'c', 'd', 'e', null].map((lead) => accept(lead));
+      await turn();
+      expect(leads()).toEqual([
+        ['a', 'b'],
+        ['c', 'd'],
+      ]);
+      started[1]?.end();
+      await answers[3];
+      await turn();
+      await turn();
+      expect(leads()[2]).toEqual(['e', null]);
+      for (const { end } of started) end();
+      await Promise.all(answers);
+    });
+
+    test('lets no event overtake an earlier one of its lead, and others pass', async () => {
+      const answers = ['a', 'a', 'a', 'b'].map((lead) => accept(lead));
+      await turn();
+      expect(leads()).toEqual([['a', 'a'], ['b']]);
+      started[1]?.end();
+      await answers[3];
+      await turn();
+      await turn();
+      expect(started).toHaveLength(2);
+      started[0]?.end();
+      await answers[0];
+      await turn();
+      await turn();
+      expect(leads()[2]).toEqual(['a']);
+      started[2]?.end();
+      await commits.settle();
+    });
+
+    test('puts no more bytes into one than it bears', async () => {
+      const large = 'x'.repeat(16 * 1024 * 1024);
+      const answers = [accept(null, large), accept(null)];
+      answers.push(commits.quarantine(makeQuarantine('{')).then((id) => ({ status: 'accepted' as const, id })));
+      await turn();
+      expect(started.map(({ batch }) => batch.accepts.length + batch.quarantines.length)).toEqual([1, 2]);
+      for (const { end } of started) end();
+      await Promise.allSettled(answers);
+    });
+  });
+
+  test('sends outcomes back alone where only their store is away', async () => {
+    const head = { writer: 'w', seq: 1, hash: '' };
+    const id = 'an id';
+    commits = create({
+      store: {
+        commit: async () => ({
+          accepted: [{ status: 'accepted', id }],
+          quarantined: [],
+          pending: 0,
+          outcomesLeft: true,
+          head,
+        }),
+      },
+    });
+    const [accepted, outcome] = await Promise.allSettled([
+      commits.accept(makeAccept()),
+      commits.outcome({ deliveryId: 1, lease: 'l', at: 1, next: { state: 'done' }, audit: makeDraft() }),
+    ]);
+    expect(accepted).toMatchObject({ status: 'fulfilled', value: { id } });
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'store-unavailable' } });
   });
 });

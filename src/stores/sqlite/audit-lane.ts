@@ -17,11 +17,13 @@ interface ChainRow {
 export class AuditLane {
   readonly #key: KeyObject;
   #writer: string;
-  #started = false;
+  #started: boolean;
 
-  constructor(writer: string, key: KeyObject) {
+  /** @param started an earlier thread may have begun the chain */
+  constructor(writer: string, key: KeyObject, started = false) {
     this.#writer = writer;
     this.#key = key;
+    this.#started = started;
   }
 
   /** See `cutAt` and `collectCuts` in the audit room. */
@@ -35,7 +37,7 @@ export class AuditLane {
       this.#started = true;
       return new OpenChain(connection, this.#writer, this.#key, row.chain, headOf(this.#writer, row));
     }
-    // Pruned away whole after a long silence: a chain never begins twice under one name.
+    // Pruned or moved away whole: a chain never begins twice under one name.
     if (this.#started) this.#writer = newId();
     return this.#start(connection, now);
   }

@@ -1,37 +1,22 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { SettingsError } from '../../errors/problem.ts';
+import { readMigrations } from '../read-migrations.ts';
 import type { Connection } from './connection.ts';
+import type { FileSetting } from './thread-protocol.ts';
 
 /** What this code was written for: the number of its newest migration. */
-export const RELEASE = 1;
-
-const FOLDER = new URL('../../../migrations/sqlite/', import.meta.url);
-
-interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly leastRelease: number;
-  readonly sql: string;
-}
-
-export function readMigrations(folder: URL = FOLDER): Migration[] {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-    .map((name) => {
-      const sql = readFileSync(new URL(name, folder), 'utf8');
-      const least = /^-- least release: (\d+)\n/.exec(sql)?.[1];
-      if (least === undefined) throw new Error(`${name} does not begin with its least release`);
-      return { version: Number.parseInt(name, 10), name, leastRelease: Number(least), sql };
-    });
-}
+export const RELEASE = 2;
 
 /**
  * Applies what is missing, each migration in the one transaction that takes the write lock first, so that of several
  * processes starting at once one migrates and the others find it done.
  * @throws SettingsError where the file has a schema that this release cannot run on.
  */
-export function migrate(connection: Connection, migrations = readMigrations(), release = RELEASE): void {
+export function migrate(
+  connection: Connection,
+  migrations = readMigrations('sqlite'),
+  release = RELEASE,
+  setting: FileSetting = 'DATABASE_URL',
+): void {
   if (isCurrent(connection, migrations)) return;
   connection.transaction(() => {
     connection.db.exec(
@@ -51,24 +36,24 @@ export function migrate(connection: Connection, migrations = readMigrations(), r
         Date.now(),
       );
     }
-    refuseNewerSchema(connection, release);
+    refuseNewerSchema(connection, release, setting);
   });
 }
 
-function isCurrent(connection: Connection, migrations: readonly Migration[]): boolean {
+function isCurrent(connection: Connection, migrations: readonly { readonly version: number }[]): boolean {
   const known = connection.get("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'");
   if (known === undefined) return false;
   const newest = connection.get<{ version: number }>('SELECT max(version) AS version FROM schema_migrations')?.version;
   return newest === migrations.at(-1)?.version;
 }
 
-function refuseNewerSchema(connection: Connection, release: number): void {
+function refuseNewerSchema(connection: Connection, release: number, setting: FileSetting): void {
   const row = connection.get<{ least: number; version: number }>(
     'SELECT max(least_release) AS least, max(version) AS version FROM schema_migrations',
   );
   if (row !== undefined && row.least > release) {
     throw new SettingsError([
-      `DATABASE_URL: the file has schema ${row.version}, which needs release ${row.least} of the receiver or newer, and this is release ${release}; start the newer release or restore a backup made before the update`,
+      `${setting}: the file has schema ${row.version}, which needs release ${row.least} of the receiver or newer, and this is release ${release}; start the newer release or restore a backup made before the update`,
     ]);
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type {
+  AuditCursor,
   AuditPosition,
   ClaimRequest,
   DeadFilter,
@@ -8,11 +9,14 @@ import type {
   HandlerRoute,
   PruneRequest,
   ReplayRequest,
+  StoreCondition,
 } from '../../inbox/store.ts';
+import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { AuditLane } from './audit-lane.ts';
 import { claimDeliveries, recoverLeases } from './claim-deliveries.ts';
 import { commitBatch } from './commit-batch.ts';
 import type { Connection } from './connection.ts';
+import { holdLease, releaseLease } from './hold-lease.ts';
 import { type PackedBatch, unpackBatch } from './pack-batch.ts';
 import { prune } from './prune.ts';
 import { readHeads, tailAudit } from './read-audit.ts';
@@ -20,10 +24,17 @@ import { findEvent, listDead, listEvents, readCounts } from './read-events.ts';
 import { findQuarantined, listQuarantine } from './read-quarantine.ts';
 import { registeredHandlers, registerHandlers, replayDeliveries } from './replay-deliveries.ts';
 import { Snapshots } from './snapshots.ts';
+import { SpillFile } from './spill-file.ts';
+import type { ThreadOptions } from './thread-protocol.ts';
 
 /** What the thread that owns the file can be asked for, by name: the Store contract, synchronous. */
-export function createOperations(file: string, owner: string, connection: Connection, lane: AuditLane) {
+export function createOperations(
+  { file, writer: owner, maxBytes }: ThreadOptions,
+  connection: Connection,
+  lane: AuditLane,
+) {
   const snapshots = new Snapshots(file);
+  const spill = maxBytes === undefined ? undefined : new SpillFile(connection, lane, maxBytes);
   return {
     commit: (batch: PackedBatch) => commitBatch(connection, lane, unpackBatch(batch)),
     claim: (request: ClaimRequest) => claimDeliveries(connection, owner, request),
@@ -41,19 +52,35 @@ export function createOperations(file: string, owner: string, connection: Connec
     openSnapshot: () => snapshots.open(),
     readSnapshot: (id: number, after: AuditPosition | undefined, limit: number) => snapshots.get(id).read(after, limit),
     closeSnapshot: (id: number) => snapshots.close(id),
-    tailAudit: (limit: number, after?: number) => tailAudit(connection, limit, after),
+    tailAudit: (limit: number, after?: AuditCursor) => tailAudit(connection, limit, after),
     auditHeads: () => readHeads(connection),
     prune: (request: PruneRequest) => prune(connection, lane, request),
     firstSeen: (fingerprints: readonly string[], now: number) => firstSeen(connection, fingerprints, now),
+    holdLease: (name: string, owner: string, forMs: number) => holdLease(connection, { name, owner, forMs }),
+    releaseLease: (name: string, owner: string) => releaseLease(connection, name, owner),
     backup: (file: string) => backup(connection, file),
+    spillCommit: (batch: PackedBatch) => asSpill(spill).commit(unpackBatch(batch)),
+    spillSize: () => asSpill(spill).size(),
+    spillCheck: () => asSpill(spill).check(),
+    readParcel: (limits: ParcelLimits) => asSpill(spill).readParcel(limits),
+    forgetParcel: (rows: ParcelRows) => asSpill(spill).forget(rows),
+    spillHeads: () => asSpill(spill).heads(),
+    endChains: () => asSpill(spill).endChains(),
+    isStore: () => asSpill(spill).isStore(),
   };
 }
 
 export type Operations = ReturnType<typeof createOperations>;
 
+function asSpill(spill: SpillFile | undefined): SpillFile {
+  if (spill === undefined) throw new Error('the file was not opened as a spill');
+  return spill;
+}
+
 /** Writes a page and commits it: a full disk, a read-only file or a lock held elsewhere shows here. */
-function checkWritable(connection: Connection): void {
+function checkWritable(connection: Connection): StoreCondition {
   connection.transaction(() => connection.run('UPDATE delivery_counts SET n = n WHERE state = ?', 'pending'));
+  return { degraded: null };
 }
 
 function firstSeen(connection: Connection, fingerprints: readonly string[], now: number): Map<string, number> {

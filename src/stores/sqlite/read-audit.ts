@@ -1,6 +1,6 @@
 import { parseMetadata } from '../../audit/chain.ts';
 import type { AuditEntry, ChainHead } from '../../audit/entry.ts';
-import type { AuditPosition, AuditTail } from '../../inbox/store.ts';
+import type { AuditCursor, AuditPosition, AuditTail } from '../../inbox/store.ts';
 import type { Connection } from './connection.ts';
 
 interface AuditRow {
@@ -25,12 +25,13 @@ const COLUMNS =
 const NAMED = `SELECT coalesce(c.writer, 'chain ' || a.chain) AS writer, ${COLUMNS}
   FROM audit_entries a LEFT JOIN audit_chains c ON c.chain = a.chain`;
 
-export function tailAudit(connection: Connection, limit: number, after?: number): AuditTail {
+export function tailAudit(connection: Connection, limit: number, cursor?: AuditCursor): AuditTail {
+  const after = cursor === 'start' ? 0 : typeof cursor === 'number' ? cursor : undefined;
   const rows =
     after === undefined
       ? connection.all<AuditRow>(`${NAMED} ORDER BY a.position DESC LIMIT ?`, limit).reverse()
       : connection.all<AuditRow>(`${NAMED} WHERE a.position > ? ORDER BY a.position LIMIT ?`, after, limit);
-  return { entries: rows.map(toEntry), position: rows.at(-1)?.position ?? after ?? 0 };
+  return { entries: rows.map(toEntry), cursor: rows.at(-1)?.position ?? after ?? 0 };
 }
 
 /** The newest prune entries first. */

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingsError } from '../../errors/problem.ts';
 import { isSqliteError } from './sqlite-error.ts';
+import type { FileSetting } from './thread-protocol.ts';
 
 /** Milliseconds: a receiver that is stopping gives its handlers 8 s and ends within 10. */
 const WAIT_MS = 15_000;
@@ -10,15 +11,17 @@ const RETRY_MS = 50;
 /**
  * Holds the file for one serving process; commands need no lock. It is a transaction that stays open in a file beside
  * it, so the kernel lets go of it however the process ends, and no stale lock has to be told from a live one.
- * @throws SettingsError when another receiver still serves from the file after 15 s.
+ *
+ * @param waitMs milliseconds. Default: 15,000
+ * @throws SettingsError when another receiver still serves from the file then
  */
-export function holdServiceLock(file: string): { release(): void } {
+export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAIT_MS): { release(): void } {
   // One lock for one file, whichever link leads to it.
   const path = `${existsSync(file) ? realpathSync(file) : file}.lock`;
   const lock = new DatabaseSync(path, { timeout: 0 });
   // In a file that may only be read, SQLite begins the transaction and locks nothing.
   accessSync(path, constants.W_OK);
-  const until = Date.now() + WAIT_MS;
+  const until = Date.now() + waitMs;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
     try {
@@ -28,7 +31,7 @@ export function holdServiceLock(file: string): { release(): void } {
       if (Date.now() > until) {
         lock.close();
         throw new SettingsError([
-          `DATABASE_URL: another receiver is serving from ${file}; stop it, or give this one a file of its own`,
+          `${setting}: another receiver is serving from ${file}; stop it, or give this one a file of its own`,
         ]);
       }
       if (!isSqliteError(error, 'BUSY')) throw error;

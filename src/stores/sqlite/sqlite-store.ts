@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
 import type {
+  AuditCursor,
   AuditSnapshot,
   Batch,
   ClaimRequest,
@@ -14,6 +15,7 @@ import type {
   ReplayRequest,
   Store,
 } from '../../inbox/store.ts';
+import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
 import type { FromThread, OperationName, ThreadError, ThreadOptions } from './thread-protocol.ts';
@@ -78,11 +80,23 @@ export class SqliteStore implements Store {
   replay = (request: ReplayRequest) => this.#call('replay', request);
   listQuarantine = (filter: { limit: number; state?: QuarantineState }) => this.#call('listQuarantine', filter);
   findQuarantined = (id: string) => this.#call('findQuarantined', id);
-  tailAudit = (limit: number, after?: number) => this.#call('tailAudit', limit, after);
+  tailAudit = (limit: number, after?: AuditCursor) => this.#call('tailAudit', limit, after);
   auditHeads = () => this.#call('auditHeads');
   prune = (request: PruneRequest) => this.#call('prune', request);
   firstSeen = (fingerprints: readonly string[], now: number) => this.#call('firstSeen', fingerprints, now);
+  holdLease = (name: string, owner: string, forMs: number) => this.#call('holdLease', name, owner, forMs);
+  releaseLease = (name: string, owner: string) => this.#call('releaseLease', name, owner);
+  /** Writes a consistent copy while the store serves. The file must not exist. */
   backup = (file: string) => this.#call('backup', file);
+  /** What only a spill is asked for: see SpillFile. */
+  spillCommit = (batch: Batch) => this.#call('spillCommit', packBatch(batch));
+  spillSize = () => this.#call('spillSize');
+  spillCheck = () => this.#call('spillCheck');
+  readParcel = (limits: ParcelLimits) => this.#call('readParcel', limits);
+  forgetParcel = (rows: ParcelRows) => this.#call('forgetParcel', rows);
+  spillHeads = () => this.#call('spillHeads');
+  endChains = () => this.#call('endChains');
+  isStore = () => this.#call('isStore');
 
   async openAuditSnapshot(): Promise<AuditSnapshot> {
     const id = await this.#call('openSnapshot');
@@ -204,7 +218,7 @@ async function startThread(options: ThreadOptions): Promise<Worker> {
   await worker.terminate();
   throw new SettingsError(
     fault.faults ?? [
-      `DATABASE_URL: cannot open ${options.file}: ${fault.message}; check that its folder exists and can be written`,
+      `${options.setting ?? 'DATABASE_URL'}: cannot open ${options.file}: ${fault.message}; check that its folder exists and can be written`,
     ],
   );
 }

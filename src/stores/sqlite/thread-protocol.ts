@@ -1,5 +1,7 @@
 import type { Operations } from './operations.ts';
 
+export type FileSetting = 'DATABASE_URL' | 'SPILL_DATABASE_URL';
+
 export type OperationName = keyof Operations;
 
 export interface ThreadOptions {
@@ -8,6 +10,10 @@ export interface ThreadOptions {
   readonly auditKey: string;
   /** Hold the file as the one serving process. */
   readonly serve: boolean;
+  /** The setting that names the file, for messages. Default: DATABASE_URL. */
+  readonly setting?: FileSetting;
+  /** Largest size of the file of a spill, its write-ahead log not counted. */
+  readonly maxBytes?: number;
   /** An earlier thread had the file open: it is not made where it is missing. */
   readonly reopened?: true;
 }

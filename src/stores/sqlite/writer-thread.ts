@@ -30,17 +30,17 @@ try {
 }
 
 function serve(): void {
-  const { file } = options;
+  const { file, setting = 'DATABASE_URL' } = options;
   // Who took it away may bring it back, and what is answered 200 has to be where it is looked for.
   if (options.reopened && !existsSync(file))
     throw new Error('the file is gone; bring it back, or start anew without it');
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const lock = options.serve ? holdServiceLock(file) : undefined;
+  const lock = options.serve ? holdServiceLock(file, setting) : undefined;
   const connection = new Connection(file);
-  migrate(connection);
+  migrate(connection, undefined, undefined, setting);
   if (options.serve) connection.checkpointNext();
-  const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)));
-  const operations = createOperations(file, options.writer, connection, lane);
+  const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)), options.reopened);
+  const operations = createOperations(options, connection, lane);
 
   const end = (): void => {
     clearInterval(watch);

@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { type Launch, launchReceiver } from '../../test/support/spawn-receiver.ts';
+
+export type Role = 'receiver' | 'worker';
+
+/** Milliseconds from the start of a process until it receives, on a machine that is busy. */
+const READY_WITHIN_MS = 30_000;
+/** Milliseconds for a stop; the service promises 10 s. */
+const STOP_WITHIN_MS = 15_000;
+
+/** Ends with us even where we are killed; not every machine has it. */
+const DIES_WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
+const UNDER = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0 ? DIES_WITH_US : [];
+
+/** One process of the service, with a folder and a port that it keeps over its restarts. */
+export class Service {
+  readonly role: Role;
+  readonly folder: string;
+  readonly port: number;
+  readonly #env: NodeJS.ProcessEnv;
+  #launch: Launch | undefined;
+
+  constructor(role: Role, folder: string, port: number, env: NodeJS.ProcessEnv) {
+    this.role = role;
+    this.folder = folder;
+    this.port = port;
+    this.#env = { ...env, ROLE: role, PORT: String(port) };
+    mkdirSync(folder, { recursive: true });
+  }
+
+  /** Starts it without waiting for it. */
+  launch(): void {
+    this.#launch = launchReceiver(this.folder, this.#env, { under: UNDER });
+  }
+
+  /** Resolves once it receives. */
+  async ready(): Promise<void> {
+    if (this.#launch === undefined) throw new Error('it was not started');
+    await within(this.#launch.ready, READY_WITHIN_MS, `the ${this.role} to be ready`);
+  }
+
+  async start(): Promise<void> {
+    this.launch();
+    await this.ready();
+  }
+
+  /** Resolves when it is gone. */
+  async kill(): Promise<void> {
+    await this.#launch?.stop();
+  }
+
+  /** @throws where it does not end as it should */
+  async stop(): Promise<void> {
+    if (this.#launch === undefined) return;
+    this.#launch.child.kill('SIGTERM');
+    const how = await within(this.#launch.ended, STOP_WITHIN_MS, `the ${this.role} to stop`);
+    if (how !== 0) throw new Error(`the ${this.role} ended with ${String(how)}`);
+  }
+
+  /** The value of a gauge without labels; `undefined` where it does not say. */
+  async gauge(name: string): Promise<number | undefined> {
+    try {
+      const url = `http://127.0.0.1:${this.port}/metrics`;
+      const text = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+      const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1];
+      return value === undefined ? undefined : Number(value);
+    } catch {
+      // It is asked again until it answers.
+      return undefined;
+    }
+  }
+}
+
+/** Rejects where it takes longer than that. */
+export async function within<T>(work: Promise<T>, limitMs: number, what: string): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), limitMs);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,163 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { TOKEN } from '../../test/support/credentials.ts';
+import { type GuardedFolder, guardFolder } from '../../test/support/guard-folder.ts';
+import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.ts';
+import { addressOf } from '../../test/support/postgres-broker.ts';
+import { freePort, PostgresServer } from '../../test/support/postgres-server.ts';
+import { type Ran, runCommand } from '../../test/support/run-command.ts';
+import { notesFile, writeHandlers } from './handlers.ts';
+import { Service } from './service.ts';
+
+const MAX_CONNECTIONS = 80;
+/** Milliseconds until everything that was accepted has to be delivered; a lease that is lost takes half a minute. */
+const QUIET_WITHIN_MS = 180_000;
+const LOOK_MS = 250;
+
+/** What the services are about to be started on. */
+export interface Ground {
+  readonly folder: string;
+  readonly server: PostgresServer;
+  readonly database: TestDatabase;
+}
+
+/** What a trial puts around the services. */
+export interface Surroundings {
+  /** More settings of each service, such as another DATABASE_URL. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Where the receivers' folders lie, where not beside the rest. */
+  readonly receiversIn?: string;
+  /** Takes it away again. */
+  readonly release?: () => Promise<void>;
+}
+
+export interface SiteOptions {
+  readonly maxConnections?: number;
+}
+
+/** Two receivers and two workers, processes of their own, on a PostgreSQL of their own that syncs its disk. */
+export class Site<Around extends Surroundings = Surroundings> {
+  readonly server: PostgresServer;
+  readonly database: TestDatabase;
+  readonly around: Around;
+  readonly receivers: readonly Service[];
+  readonly workers: readonly Service[];
+  readonly #folder: GuardedFolder;
+  readonly #env: NodeJS.ProcessEnv;
+
+  private constructor(ground: Ground, folder: GuardedFolder, around: Around, ports: readonly number[]) {
+    const [one = 0, two = 0, three = 0, four = 0] = ports;
+    this.server = ground.server;
+    this.database = ground.database;
+    this.around = around;
+    this.#folder = folder;
+    this.#env = { ...environment(ground), ...around.env };
+    const place = (name: string): string => join(around.receiversIn ?? folder.path, name);
+    this.receivers = [
+      new Service('receiver', place('receiver-1'), one, this.#env),
+      new Service('receiver', place('receiver-2'), two, this.#env),
+    ];
+    this.workers = [
+      new Service('worker', join(folder.path, 'worker-1'), three, this.#env),
+      new Service('worker', join(folder.path, 'worker-2'), four, this.#env),
+    ];
+  }
+
+  static async open<Around extends Surroundings>(
+    prepare: (ground: Ground) => Promise<Around>,
+    { maxConnections = MAX_CONNECTIONS }: SiteOptions = {},
+  ): Promise<Site<Around>> {
+    const folder = guardFolder('receiver-chaos-');
+    const opened: (() => Promise<unknown>)[] = [() => folder.remove()];
+    try {
+      const settings = { max_connections: maxConnections };
+      const server = await PostgresServer.start({ durable: true, settings });
+      opened.unshift(() => server.remove());
+      const database = await createTestDatabase(addressOf(server));
+      opened.unshift(() => database.close());
+      const ground = { folder: folder.path, server, database };
+      const around = await prepare(ground);
+      opened.unshift(async () => around.release?.());
+      writeHandlers(folder.path);
+      const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
+      const site = new Site(ground, folder, around, ports);
+      opened.unshift(() => site.killServices());
+      // The workers first: receivers learn from them which handlers there are.
+      for (const service of [...site.workers, ...site.receivers]) await service.start();
+      return site;
+    } catch (error) {
+      for (const close of opened) await close();
+      throw error;
+    }
+  }
+
+  get services(): Service[] {
+    return [...this.receivers, ...this.workers];
+  }
+
+  get ports(): number[] {
+    return this.receivers.map(({ port }) => port);
+  }
+
+  /** A command of the service. */
+  run(...words: string[]): Promise<Ran> {
+    const env = { ...this.#env, DATABASE_URL: this.database.url };
+    return runCommand(this.receivers[0]?.folder ?? '', words, { env });
+  }
+
+  /** Resolves when no receiver keeps an event to itself and no delivery is unfinished. */
+  async quiet(): Promise<void> {
+    const deadline = performance.now() + QUIET_WITHIN_MS;
+    for (;;) {
+      const unfinished = await this.#unfinished();
+      if (unfinished === undefined) return;
+      if (performance.now() > deadline) {
+        throw new Error(`there was still ${unfinished} ${QUIET_WITHIN_MS / 1_000} s after the load`);
+      }
+      await pause(LOOK_MS);
+    }
+  }
+
+  /** The ids that a handler has noted. */
+  notes(handler: string): Set<string> {
+    const file = notesFile(this.#folder.path, handler);
+    return new Set(existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []);
+  }
+
+  /** Ends all of it, whatever state it is in. */
+  async close(): Promise<void> {
+    await this.killServices();
+    await this.around.release?.();
+    await this.database.close();
+    await this.server.remove();
+    await this.#folder.remove();
+  }
+
+  /** SIGKILL to whichever still run. */
+  async killServices(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.kill()));
+  }
+
+  async #unfinished(): Promise<string | undefined> {
+    for (const receiver of this.receivers) {
+      const spilled = await receiver.gauge('instantly_spilled_events');
+      if (spilled !== 0) return `a receiver with ${spilled ?? 'an unknown number of'} events in its spill`;
+    }
+    const [row] = await this.database.query<{ n: string }>(
+      `SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'running')`,
+    );
+    return row?.n === '0' ? undefined : `a number of ${row?.n} deliveries to make`;
+  }
+}
+
+function environment({ folder, database }: Ground): NodeJS.ProcessEnv {
+  return {
+    DATABASE_URL: database.url,
+    HANDLERS_DIR: join(folder, 'handlers'),
+    INSTANTLY_WEBHOOK_TOKEN: TOKEN,
+    AUDIT_KEY: 'the audit key of the chaos programme',
+    LOG_LEVEL: 'info',
+    MIN_FREE_DISK: '1mb',
+  };
+}

@@ -1,0 +1,72 @@
+import type { Logger } from 'pino';
+import { newId } from './audit/new-id.ts';
+import type { Settings } from './config/settings.ts';
+import { SettingsError } from './errors/problem.ts';
+import type { Store } from './inbox/store.ts';
+import { refuseForeignKey } from './refuse-foreign-key.ts';
+import type { PostgresStore } from './stores/postgres/postgres-store.ts';
+import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
+
+type PostgresSettings = Extract<Settings['store'], { readonly kind: 'postgres' }>;
+
+export interface ServingStore {
+  readonly store: Store;
+  /** Commits that it bears at once. */
+  readonly maxInFlight: number;
+  /** Events that are on this machine's disk alone. */
+  readonly spilledEvents: () => number;
+}
+
+/**
+ * The store of a serving process. A PostgreSQL server that is away does not keep a receiver from starting: it has its spill.
+ *
+ * @throws SettingsError
+ */
+export async function openServingStore(settings: Settings, logger: Logger): Promise<ServingStore> {
+  const { store, audit } = settings;
+  const auditKey = audit.key.reveal();
+  if (store.kind === 'sqlite') {
+    const sqlite = await SqliteStore.open({ file: store.file, writer: newId(), auditKey, serve: true });
+    return { store: sqlite, maxInFlight: 1, spilledEvents: () => 0 };
+  }
+  return openPostgres(store, settings, logger);
+}
+
+async function openPostgres(
+  { url, location, spill }: PostgresSettings,
+  settings: Settings,
+  logger: Logger,
+): Promise<ServingStore> {
+  // Here and not above: who stores in a file need not wait for what they do not use.
+  const [{ COMMIT_LANES, PostgresStore }, { SpillingStore }] = await Promise.all([
+    import('./stores/postgres/postgres-store.ts'),
+    import('./stores/spill/spilling-store.ts'),
+  ]);
+  const auditKey = settings.audit.key.reveal();
+  const primary = PostgresStore.open({ url: url.reveal(), location, auditKey, serve: true });
+  try {
+    await tryPostgres(primary, settings, logger);
+    if (settings.role === 'worker') return { store: primary, maxInFlight: COMMIT_LANES, spilledEvents: () => 0 };
+    const spilling = await SpillingStore.open({ primary, ...spill, auditKey, onChange: (change) => tell(logger, change) });
+    return { store: spilling, maxInFlight: COMMIT_LANES, spilledEvents: () => spilling.spilledEvents };
+  } catch (error) {
+    await primary.close();
+    throw error;
+  }
+}
+
+async function tryPostgres(primary: PostgresStore, settings: Settings, logger: Logger): Promise<void> {
+  try {
+    await primary.connected();
+    await refuseForeignKey(primary, settings);
+  } catch (error) {
+    if (error instanceof SettingsError) throw error;
+    logger.error({ err: error }, 'PostgreSQL is away at the start; it is used as soon as it answers');
+  }
+}
+
+function tell(logger: Logger, { state, reason }: { readonly state: string; readonly reason: string | null }): void {
+  if (state === 'direct') logger.info('PostgreSQL has everything again: the spill is empty');
+  else if (state === 'spilling') logger.error({ reason }, 'PostgreSQL is away: events go to the spill on this machine');
+  else logger.info('PostgreSQL answers again: the spill is being moved there');
+}

@@ -1,0 +1,225 @@
+import { deriveAuditKey } from '../../audit/chain.ts';
+import { newId } from '../../audit/new-id.ts';
+import { Secret } from '../../config/secret.ts';
+import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import type {
+  AuditCursor,
+  Batch,
+  ClaimRequest,
+  CommitResult,
+  DeadFilter,
+  EventFilter,
+  HandlerRoute,
+  PruneRequest,
+  PruneResult,
+  QuarantineState,
+  ReplayRequest,
+  ReplayResult,
+  Store,
+  StoreCondition,
+} from '../../inbox/store.ts';
+import type { Parcel } from '../spill/parcel.ts';
+import { AuditSnapshots } from './audit-snapshot.ts';
+import { Claimer } from './claimer.ts';
+import { commitBatch } from './commit-batch.ts';
+import { readFirstSeen } from './first-seen.ts';
+import { holdLease, releaseLease } from './hold-lease.ts';
+import { Lanes } from './lanes.ts';
+import { Listener } from './listener.ts';
+import { moveIn } from './move-in.ts';
+import { toUnavailable } from './pg-error.ts';
+import { prune } from './prune.ts';
+import { readHeads, tailAudit } from './read-audit.ts';
+import { readCounts } from './read-counts.ts';
+import { findEvent, listDead, listEvents } from './read-events.ts';
+import { findQuarantined, listQuarantine } from './read-quarantine.ts';
+import { EXPIRE_OWN } from './recover-leases.ts';
+import { registeredHandlers, registerHandlers } from './register-handlers.ts';
+import { replayDeliveries } from './replay-deliveries.ts';
+import { Server } from './server.ts';
+import { SHARDS } from './tally.ts';
+import { type Runner, transact } from './transaction.ts';
+
+/** Batches that are committed at once. */
+export const COMMIT_LANES = 3;
+/** Milliseconds for which a commit is tried again after a lost connection or a conflict. */
+const COMMIT_LIMIT_MS = 1_800;
+/** The same for what nobody's answer waits for. */
+const SLOW_LIMIT_MS = 10_000;
+const REPLAY_LIMIT_MS = 600_000;
+/** Milliseconds between two looks at a session that is gone before its leases are taken back. */
+const GONE_AFTER_MS = 10_000;
+
+const TRY_COMMIT = {
+  name: 'try-commit',
+  // An update that changes nothing still writes and commits.
+  text: `UPDATE delivery_counts SET n = n WHERE shard = $1 AND state = 'pending'`,
+};
+
+export interface PostgresOptions {
+  /** With the password. */
+  readonly url: string;
+  /** For people: without it. */
+  readonly location: string;
+  readonly auditKey: string;
+  /** Whether it claims, and hears what others do; a command does not. */
+  readonly serve: boolean;
+  /** Default: 10,000. */
+  readonly goneAfterMs?: number;
+}
+
+/** A store in a PostgreSQL database, shared by any number of processes. While the server is away every call rejects with
+ * `StoreUnavailable`; it is there again by itself. */
+export class PostgresStore implements Store {
+  readonly location: string;
+  /** Names this process in leases. */
+  readonly #owner = newId();
+  readonly #server: Server;
+  readonly #lanes: Lanes;
+  /** For replays, which may take minutes and must not keep an event waiting. */
+  readonly #slowLanes: Lanes;
+  readonly #claimer: Claimer;
+  readonly #listener: Listener;
+  readonly #snapshots: AuditSnapshots;
+  #mayLease = false;
+  #closed = false;
+
+  private constructor(options: PostgresOptions) {
+    const key = deriveAuditKey(new Secret(options.auditKey));
+    const shard = Number.parseInt(this.#owner.slice(-2), 16) % SHARDS;
+    this.location = options.location;
+    this.#server = new Server(options.url);
+    this.#lanes = new Lanes(this.#server, key, COMMIT_LANES);
+    this.#slowLanes = new Lanes(this.#server, key, 1, REPLAY_LIMIT_MS);
+    this.#snapshots = new AuditSnapshots(this.#server);
+    this.#listener = new Listener(this.#server, this.#owner);
+    const { goneAfterMs = GONE_AFTER_MS } = options;
+    this.#claimer = new Claimer({ server: this.#server, owner: this.#owner, shard, goneAfterMs });
+    if (options.serve) this.#listener.start();
+  }
+
+  /** Never waits for the server; see `connected`. */
+  static open(options: PostgresOptions): PostgresStore {
+    return new PostgresStore(options);
+  }
+
+  /** Resolves when the server answers and the schema is in place.
+   * @throws SettingsError where no waiting will help; StoreUnavailable where the server is away now */
+  async connected(): Promise<void> {
+    const client = await this.#server.connect();
+    await client.end();
+  }
+
+  async commit(batch: Batch): Promise<CommitResult> {
+    const { result, head } = await this.#lanes.run(
+      (runner, chain) => commitBatch(runner, chain, batch, { now: Date.now(), shard: this.#shard() }),
+      COMMIT_LIMIT_MS,
+    );
+    if (result.pending > 0) this.#listener.notify();
+    return { ...result, head };
+  }
+
+  /** What a spill has kept, in one transaction; the same again changes nothing. */
+  async moveIn(parcel: Parcel): Promise<void> {
+    const pending = await this.#transact((runner) => moveIn(runner, parcel, this.#shard()), 'slow');
+    if (pending > 0) this.#listener.notify();
+  }
+
+  claim(request: ClaimRequest) {
+    this.#mayLease = true;
+    return this.#guard(() => this.#claimer.claim(request));
+  }
+
+  async recoverLeases(now: number, maxAttempts: number): Promise<number> {
+    const recovered = await this.#guard(() => this.#claimer.recover(now, maxAttempts));
+    if (recovered > 0) this.#listener.notify();
+    return recovered;
+  }
+
+  registerHandlers(handlers: readonly HandlerRoute[]): Promise<void> {
+    return this.#transact((runner) => registerHandlers(runner, handlers));
+  }
+
+  registeredHandlers = () => this.#server.read(registeredHandlers);
+  counts = () => this.#server.read(readCounts);
+
+  async check(): Promise<StoreCondition> {
+    await this.#server.read((runner) => runner.all(TRY_COMMIT, this.#shard()));
+    return { degraded: null };
+  }
+
+  listEvents = (filter: EventFilter) => this.#server.read((runner) => listEvents(runner, filter), 'slow');
+  findEvent = (id: string) => this.#server.read((runner) => findEvent(runner, id));
+  listDead = (filter: DeadFilter) => this.#server.read((runner) => listDead(runner, filter), 'slow');
+  listQuarantine = (filter: { readonly limit: number; readonly state?: QuarantineState }) =>
+    this.#server.read((runner) => listQuarantine(runner, filter));
+  findQuarantined = (id: string) => this.#server.read((runner) => findQuarantined(runner, id));
+
+  async replay(request: ReplayRequest): Promise<ReplayResult> {
+    const { result } = await this.#slowLanes.run(
+      (runner, chain) => replayDeliveries(runner, chain, request, this.#shard()),
+      SLOW_LIMIT_MS,
+    );
+    this.#listener.notify();
+    return result;
+  }
+
+  openAuditSnapshot = () => this.#guard(() => this.#snapshots.open());
+  tailAudit = (limit: number, after?: AuditCursor) => this.#server.read((runner) => tailAudit(runner, limit, toPlaces(after)));
+  auditHeads = () => this.#server.read(readHeads);
+
+  async prune(request: PruneRequest): Promise<PruneResult> {
+    const { result } = await this.#lanes.run(
+      (runner, chain, lane) => prune(runner, { chain, lane }, request, this.#shard()),
+      SLOW_LIMIT_MS,
+    );
+    return result;
+  }
+
+  firstSeen = (fingerprints: readonly string[], now: number) =>
+    this.#transact((runner) => readFirstSeen(runner, fingerprints, now));
+  holdLease = (name: string, owner: string, forMs: number) =>
+    this.#server.read((runner) => holdLease(runner, name, owner, forMs));
+  releaseLease = (name: string, owner: string) => this.#server.read((runner) => releaseLease(runner, name, owner));
+
+  onForeignChange(listener: () => void): void {
+    this.#listener.add(listener);
+    this.#listener.start();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#mayLease) {
+      await this.#server.read((runner) => runner.all(EXPIRE_OWN, this.#owner)).catch(() => undefined);
+    }
+    await this.#listener.close();
+    this.#lanes.close();
+    this.#slowLanes.close();
+    await this.#snapshots.closeAll();
+    await this.#server.close();
+  }
+
+  /** Any: what matters is that writers seldom take the same. */
+  #shard(): number {
+    return Math.floor(Math.random() * SHARDS);
+  }
+
+  #transact<Result>(work: (runner: Runner) => Promise<Result>, pace?: 'quick' | 'slow'): Promise<Result> {
+    return this.#guard(() => this.#server.use((client) => transact(client, work), pace));
+  }
+
+  async #guard<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      if (this.#closed) throw new StoreUnavailable('the store is closed');
+      return await work();
+    } catch (error) {
+      if (error instanceof SettingsError) throw new StoreUnavailable(error.message);
+      throw toUnavailable(error);
+    }
+  }
+}
+
+function toPlaces(cursor: AuditCursor | undefined): ReadonlyMap<number, number> | undefined {
+  return cursor === undefined || cursor instanceof Map ? cursor : new Map();
+}

@@ -1,0 +1,118 @@
+import type {
+  DeadFilter,
+  DeliveryState,
+  EventFilter,
+  EventSource,
+  StoredDelivery,
+  StoredEvent,
+} from '../../inbox/store.ts';
+import { hasId, matchEvents, UNNAMED } from './match-events.ts';
+import { isUuid, toText } from './text.ts';
+import type { Runner, Statement, Value } from './transaction.ts';
+
+interface EventRow extends Readonly<Record<DeliveryState, number>> {
+  readonly seq: number;
+  readonly id: string;
+  readonly received_at: number;
+  readonly type: string;
+  readonly raw_type: string | null;
+  readonly occurred_at: number | null;
+  readonly lead: string | null;
+  readonly campaign_id: string | null;
+  readonly principal: string;
+  readonly source: EventSource;
+  readonly bytes: number;
+}
+
+interface DeliveryRow {
+  readonly event_id: string;
+  readonly type: string;
+  readonly handler: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly next_at: number | null;
+  readonly last_error: string | null;
+  readonly updated_at: number;
+}
+
+const EVENT_COLUMNS =
+  'e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.bytes';
+const DELIVERY_COLUMNS =
+  'e.id AS event_id, e.type, d.handler, d.state, d.attempts, d.next_at, d.last_error, d.updated_at';
+
+/** The deliveries of each of the events `e`, by state. */
+const COUNTED = `CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending, count(*) FILTER (WHERE d.state = 'running') AS running,
+      count(*) FILTER (WHERE d.state = 'done') AS done, count(*) FILTER (WHERE d.state = 'dead') AS dead
+      FROM deliveries d WHERE d.event_seq = e.seq) AS counted`;
+const COUNTS = 'counted.pending, counted.running, counted.done, counted.dead';
+
+const FIND: Statement = {
+  name: 'find-event',
+  text: `SELECT ${EVENT_COLUMNS}, e.body, ${COUNTS} FROM events e ${COUNTED} WHERE ${hasId('ARRAY[$1::uuid]')}
+    ORDER BY e.id = $1::uuid DESC LIMIT 1`,
+};
+
+const RUNS: Statement = {
+  name: 'runs-of-event',
+  text: `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE d.event_seq = $1 ORDER BY d.id`,
+};
+
+export async function listEvents(runner: Runner, filter: EventFilter): Promise<StoredEvent[]> {
+  const { where, values } = matchEvents(filter);
+  const text = `SELECT ${EVENT_COLUMNS}, ${COUNTS} FROM (
+      SELECT ${EVENT_COLUMNS} FROM events e WHERE ${where} ORDER BY e.seq DESC LIMIT $${values.length + 1}::bigint) AS e ${COUNTED}
+    ORDER BY e.seq DESC`;
+  const rows = await runner.all<EventRow>({ name: UNNAMED, text }, ...values, filter.limit);
+  return rows.map(toEvent);
+}
+
+export async function findEvent(
+  runner: Runner,
+  id: string,
+): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined> {
+  if (!isUuid(id)) return undefined;
+  const [row] = await runner.all<EventRow & { readonly body: Buffer }>(FIND, id);
+  if (row === undefined) return undefined;
+  const runs = await runner.all<DeliveryRow>(RUNS, row.seq);
+  return { ...toEvent(row), body: row.body, runs: runs.map(toDelivery) };
+}
+
+export async function listDead(runner: Runner, filter: DeadFilter): Promise<StoredDelivery[]> {
+  const { handler, eventIds, limit } = filter;
+  const values: Value[] = [limit, handler === undefined ? null : toText(handler)];
+  if (eventIds !== undefined) values.push(eventIds.filter(isUuid));
+  const text = `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN events e ON e.seq = d.event_seq
+    WHERE d.state = 'dead' AND ($2::text IS NULL OR d.handler = $2) ${eventIds === undefined ? '' : `AND ${hasId('$3')}`}
+    ORDER BY d.id DESC LIMIT $1::bigint`;
+  return (await runner.all<DeliveryRow>({ name: UNNAMED, text }, ...values)).map(toDelivery);
+}
+
+function toEvent(row: EventRow): StoredEvent {
+  return {
+    id: row.id,
+    receivedAt: row.received_at,
+    type: row.type,
+    rawType: row.raw_type,
+    timestamp: row.occurred_at,
+    lead: row.lead,
+    campaignId: row.campaign_id,
+    principal: row.principal,
+    source: row.source,
+    bytes: row.bytes,
+    deliveries: { pending: row.pending, running: row.running, done: row.done, dead: row.dead },
+  };
+}
+
+function toDelivery(row: DeliveryRow): StoredDelivery {
+  return {
+    eventId: row.event_id,
+    type: row.type,
+    handler: row.handler,
+    state: row.state,
+    attempts: row.attempts,
+    nextAt: row.next_at,
+    lastError: row.last_error,
+    updatedAt: row.updated_at,
+  };
+}

@@ -1,0 +1,31 @@
+import { newId } from '../../audit/new-id.ts';
+import { SettingsError } from '../../errors/problem.ts';
+import { SqliteStore } from '../sqlite/sqlite-store.ts';
+
+export interface SpillOptions {
+  /** Made where it is missing. */
+  readonly file: string;
+  /** Largest size of the file, its write-ahead log not counted. */
+  readonly maxBytes: number;
+  readonly auditKey: string;
+}
+
+/**
+ * Opens the file for this process alone.
+ * @throws SettingsError where it cannot be opened, is another receiver's, or was a store of its own
+ */
+export async function openSpill({ file, maxBytes, auditKey }: SpillOptions): Promise<SqliteStore> {
+  const setting = 'SPILL_DATABASE_URL';
+  const spill = await SqliteStore.open({ file, writer: newId(), auditKey, serve: true, setting, maxBytes });
+  try {
+    if (await spill.isStore()) {
+      throw new SettingsError([
+        `${setting}: a receiver has served from ${file} as its store, and to move its events from there would run handlers on all of them again; name another file`,
+      ]);
+    }
+    return spill;
+  } catch (error) {
+    await spill.close();
+    throw error;
+  }
+}

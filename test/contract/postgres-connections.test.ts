@@ -1,0 +1,65 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
+import { type CommitCut, PostgresProxy } from '../support/postgres-proxy.ts';
+import { makeAccept, makeBatch, makeDraft } from './make-parts.ts';
+import { usePostgres } from './postgres-rig.ts';
+
+const ROUTES = [{ handler: 'crm', ordered: true }];
+/** Milliseconds in which a commit is refused at the latest. */
+const REFUSED_WITHIN_MS = 12_000;
+
+let proxy: PostgresProxy | undefined;
+
+// Before those of the rig, which would wait for connections that are frozen.
+afterEach(async () => {
+  await proxy?.close();
+  proxy = undefined;
+});
+
+const rig = usePostgres();
+
+async function openThroughProxy(): Promise<{ store: PostgresStore; between: PostgresProxy }> {
+  const between = await PostgresProxy.open(Number(new URL(rig.database.url).port));
+  proxy = between;
+  return { store: await rig.open({ url: between.through(rig.database.url) }), between };
+}
+
+describe('a connection that breaks inside a commit', () => {
+  test.each<CommitCut>(['before', 'during', 'after'])(
+    'is made up for: %s PostgreSQL is told, the event is there once, with one audit entry',
+    async (when) => {
+      const { store, between } = await openThroughProxy();
+      const rounds = 20;
+      for (let round = 0; round < rounds; round += 1) {
+        const accept = makeAccept({ content: `${when} ${round}`, routes: ROUTES });
+        const cut = between.cutNextCommit(when);
+        const [{ accepted }] = await Promise.all([store.commit(makeBatch({ accepts: [accept] })), cut]);
+        expect(accepted).toEqual([{ status: 'accepted', id: accept.event.id }]);
+      }
+      expect(await rig.countEvents()).toBe(rounds);
+      expect((await store.counts()).deliveries).toMatchObject({ pending: rounds });
+      const received = (await rig.soundAudit()).filter(({ action }) => action === 'webhook.receive');
+      expect(received.map(({ metadata }) => metadata['reason'])).toEqual(Array(rounds).fill('accepted'));
+      expect(new Set(received.map(({ id }) => id)).size).toBe(rounds);
+    },
+  );
+});
+
+describe('a connection on which nothing passes any more', () => {
+  test('has a commit refused within seconds, and the same ids are harmless afterwards', async () => {
+    const { store, between } = await openThroughProxy();
+    await store.commit(makeBatch({ audits: [makeDraft()] }));
+    const batch = makeBatch({ accepts: [makeAccept({ content: 'frozen', routes: ROUTES })] });
+    between.freeze();
+    const started = performance.now();
+    await expect(store.commit(batch)).rejects.toMatchObject({ name: 'StoreUnavailable' });
+    expect(performance.now() - started).toBeLessThan(REFUSED_WITHIN_MS);
+    // What the old connections still carry arrives now, before or after the batch that is sent again.
+    between.thaw();
+    const { accepted } = await store.commit(batch);
+    expect(accepted[0]?.id).toBe(batch.accepts[0]?.event.id);
+    expect(await rig.countEvents()).toBe(1);
+    expect((await store.counts()).deliveries).toMatchObject({ pending: 1 });
+    await rig.soundAudit();
+  });
+});

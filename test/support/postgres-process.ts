@@ -1,0 +1,25 @@
+/**
+ * A process of its own beside a test, on a database: waits for it, claims what is due for one handler, says on stdout what
+ * it got, and stays until it is killed or its stdin ends.
+ *
+ *   node postgres-process.ts URL AUDIT_KEY [HANDLER]
+ */
+import process from 'node:process';
+import { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
+
+const LEASE_MS = 600_000;
+
+const [url = '', auditKey = '', handler] = process.argv.slice(2);
+const store = PostgresStore.open({ url, location: 'a database of the tests', auditKey, serve: true });
+await store.connected();
+process.stdout.write('connected\n');
+if (handler !== undefined) {
+  const now = Date.now();
+  const places = [{ handler, limit: 10 }];
+  const { deliveries } = await store.claim({ now, places, lease: 'claimed', leaseUntil: now + LEASE_MS });
+  process.stdout.write(`claimed ${deliveries.length}\n`);
+}
+process.stdin.once('end', () => {
+  void store.close();
+});
+process.stdin.resume();
