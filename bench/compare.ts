@@ -1,6 +1,7 @@
 import { createTestDatabase } from '../test/support/postgres.ts';
 import { addressOf } from '../test/support/postgres-broker.ts';
 import { PostgresServer } from '../test/support/postgres-server.ts';
+import { AUDIT_KEY } from './audit-key.ts';
 import { describeRatios, median, round } from './figures.ts';
 import type { LoadResult } from './load.ts';
 import { runLoad } from './run-load.ts';
@@ -57,13 +58,13 @@ export async function compare(options: CompareOptions): Promise<readonly Measure
 /** Each start is on an empty store. */
 function receiverOn(kind: StoreKind, server: PostgresServer | undefined): Contender {
   const name = `receiver on ${STORE_NAMES[kind]}`;
-  if (kind === 'sqlite' || server === undefined) return { name, start: () => startServer(RECEIVER) };
+  if (kind === 'sqlite' || server === undefined) return { name, start: () => startServer(RECEIVER, { AUDIT_KEY }) };
   return {
     name,
     async start() {
       const database = await createTestDatabase(addressOf(server));
       try {
-        const receiver = await startServer(RECEIVER, { DATABASE_URL: database.url });
+        const receiver = await startServer(RECEIVER, { AUDIT_KEY, DATABASE_URL: database.url });
         return { ...receiver, stop: () => receiver.stop().finally(() => database.drop()) };
       } catch (error) {
         await database.drop();

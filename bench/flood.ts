@@ -4,7 +4,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { RECEIVER, SECRET, startServer } from './servers.ts';
+import { AUDIT_KEY } from './audit-key.ts';
+import { RECEIVER, startServer } from './servers.ts';
 
 /** What a flood of strangers leaves behind. */
 export interface FloodResult {
@@ -19,7 +20,7 @@ const GENERATOR = fileURLToPath(new URL('./flood-load.ts', import.meta.url));
 
 /** Sends so many requests without credentials, stops the receiver, and adds up what its audit log says of them. */
 export async function flood(amount: number, connections: number): Promise<FloodResult> {
-  const server = await startServer(RECEIVER, { AUDIT_KEY: `${SECRET} for the audit` });
+  const server = await startServer(RECEIVER, { AUDIT_KEY });
   const before = sizeOf(join(server.dir, 'data'));
   const started = performance.now();
   const child = spawn(process.execPath, [GENERATOR, server.url, String(amount), String(connections)], {

@@ -9,12 +9,14 @@ import { HANDLERS } from './history.ts';
 import { makeAccept } from './make-parts.ts';
 
 const STATEMENT_LIMIT_MS = 60_000;
+/** As many as a batch holds: what is best for one may not be for a hundred. */
+const EVENTS = 100;
 /** The first release that can show the plan that serves whatever the values. */
 const GENERIC_SINCE = 160_000;
 
 type Client = Awaited<ReturnType<typeof connect>>;
 
-/** Accepts, claims and finishes one event in a transaction that is rolled back, and gives the plan of every statement that
+/** Accepts, claims and finishes a batch of events in a transaction that is rolled back, and gives the plan of every statement that
  * took: the one for these values, and where it is another, the one for all. */
 export async function explainPostgres(url: string): Promise<readonly Plan[]> {
   const client = await connect({ url, statementMs: STATEMENT_LIMIT_MS });
@@ -23,11 +25,15 @@ export async function explainPostgres(url: string): Promise<readonly Plan[]> {
     const plans: Plan[] = [];
     const runner = await recordPlans(client, plans);
     const now = Date.now();
-    // The second is a duplicate of the first, which it has to find.
-    const accept = makeAccept();
-    await acceptEvents(runner, [accept], now);
-    await acceptEvents(runner, [{ ...accept, event: { ...accept.event, id: newId() } }], now);
-    const places = HANDLERS.map((handler) => ({ handler, limit: 10 }));
+    const accepts = Array.from({ length: EVENTS }, makeAccept);
+    await acceptEvents(runner, accepts, now);
+    // The same again, for which it has to find the first.
+    await acceptEvents(
+      runner,
+      accepts.map((accept) => ({ ...accept, event: { ...accept.event, id: newId() } })),
+      now,
+    );
+    const places = HANDLERS.map((handler) => ({ handler, limit: EVENTS / 2 }));
     await nextDueAt(runner, { places });
     const request = { now, places, lease: newId(), leaseUntil: now + 60_000 };
     const { deliveries } = await claimStep(runner, request, 0);

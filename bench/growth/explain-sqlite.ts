@@ -5,7 +5,7 @@ import { AuditLane } from '../../src/stores/sqlite/audit-lane.ts';
 import { claimDeliveries } from '../../src/stores/sqlite/claim-deliveries.ts';
 import { commitBatch } from '../../src/stores/sqlite/commit-batch.ts';
 import { Connection } from '../../src/stores/sqlite/connection.ts';
-import { AUDIT_KEY } from './audit-key.ts';
+import { AUDIT_KEY } from '../audit-key.ts';
 import type { Plan } from './grown-store.ts';
 import { HANDLERS } from './history.ts';
 import { makeAccept, makeOutcome } from './make-parts.ts';

@@ -3,7 +3,7 @@ import { COMMIT_LANES, PostgresStore } from '../../src/stores/postgres/postgres-
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.ts';
 import { addressOf } from '../../test/support/postgres-broker.ts';
 import { PostgresServer } from '../../test/support/postgres-server.ts';
-import { AUDIT_KEY } from './audit-key.ts';
+import { AUDIT_KEY } from '../audit-key.ts';
 import { explainPostgres } from './explain-postgres.ts';
 import { GROWING_TABLES, type Ground, type GrownStore } from './grown-store.ts';
 import { HANDLERS, LEAD_STRIDE, LEADS, PRINCIPAL, RETENTION_MS, spanOf, WRITER } from './history.ts';

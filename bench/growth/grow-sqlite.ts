@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { newId } from '../../src/audit/new-id.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { guardFolder } from '../../test/support/guard-folder.ts';
-import { AUDIT_KEY } from './audit-key.ts';
+import { AUDIT_KEY } from '../audit-key.ts';
 import { explainSqlite } from './explain-sqlite.ts';
 import { GROWING_TABLES, type Ground, type GrownStore } from './grown-store.ts';
 import { HANDLERS, LEAD_STRIDE, LEADS, PRINCIPAL, RETENTION_MS, spanOf, WRITER } from './history.ts';

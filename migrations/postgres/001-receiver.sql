@@ -104,6 +104,9 @@ CREATE TABLE quarantine (
   body bytea NOT NULL
 );
 
+CREATE INDEX quarantine_held ON quarantine (seq) WHERE state = 'held';
+CREATE INDEX quarantine_by_receipt ON quarantine (last_received_at);
+
 -- The newest entry of each chain.
 CREATE TABLE audit_chains (
   chain bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -139,6 +142,17 @@ CREATE TABLE audit_entries (
 );
 CREATE UNIQUE INDEX audit_entries_by_chain ON audit_entries (chain, seq);
 CREATE INDEX audit_prunes ON audit_entries (position) WHERE action = 'audit.prune';
+
+-- As with deliveries: a fifth of ten million rows is too long to wait for statistics and for what pruning has left.
+ALTER TABLE events SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 200000);
+ALTER TABLE dedup_keys SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 200000);
+ALTER TABLE audit_entries SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 200000);
 
 CREATE TABLE secrets_seen (
   fingerprint text PRIMARY KEY,

@@ -67,8 +67,13 @@ async function* pages(store: Store, ids: readonly string[], filter: Conditions):
     return;
   }
   const found = new Set((await store.listEvents({ ids, limit: ids.length })).map(({ id }) => id));
-  const missing = ids.find((id) => !found.has(id));
-  if (missing !== undefined) throw new Error(`there is no event with the id ${missing}; nothing was replayed`);
+  for (const id of ids) {
+    if (found.has(id)) continue;
+    // It may be one that was answered while PostgreSQL was away, for content that was there already.
+    const event = await store.findEvent(id);
+    if (event === undefined) throw new Error(`there is no event with the id ${id}; nothing was replayed`);
+    found.add(event.id);
+  }
   yield [...found];
 }
 

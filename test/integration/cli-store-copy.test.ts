@@ -7,6 +7,7 @@ import type { AuditEntry } from '../../src/audit/entry.ts';
 import { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
 import { makeAccept, makeBatch } from '../contract/make-parts.ts';
 import { fillStore, HANDLERS } from '../support/copy-source.ts';
+import { TOKEN } from '../support/credentials.ts';
 import { holdCopy } from '../support/hold-copy.ts';
 import { openStore } from '../support/make-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -165,29 +166,20 @@ describe('a copy', () => {
     expect(runs.length).toBeGreaterThan(20);
   });
 
-  test('leaves an entry in a log that holds, and is not made twice', async () => {
-    await runJson(small, words(small));
-    const entries = await runJson<AuditEntry[]>(
-      small,
-      ['audit', 'export', '--action', 'store.copy'],
-      overTarget(small),
-    );
-    const eventsSha256 = expect.stringMatching(/^[0-9a-f]{64}$/);
-    expect(entries).toMatchObject([
-      { userId: 'operator', resource: 'store', result: 'success', metadata: { eventsSha256 } },
-    ]);
-    expect(await runJson(small, ['audit', 'verify'], overTarget(small))).toMatchObject({ ok: true });
-    expect(await runJson(small, words(small))).toMatchObject({ ok: true, copiedAt: expect.any(String) });
-    expect(await runJson(small, ['audit', 'export', '--action', 'store.copy'], overTarget(small))).toHaveLength(1);
-  });
-
-  test('shows a person what it compared', async () => {
+  test('shows what it compared, leaves an entry in a log that holds, and is not made twice', async () => {
     const { code, stdout, stderr } = await runCommand(small, words(small));
     expect([code, stderr]).toEqual([0, expect.stringContaining('the same AUDIT_KEY')]);
     expect(stdout).toMatch(/│ events +│ +63 │ +63 │ same/);
-    expect(stdout).toMatch(/│ sha256 of events +│ ([0-9a-f]{16}) │ \1 │ same/);
+    const [, shown] = /│ sha256 of events +│ ([0-9a-f]{16}) │ \1 │ same/.exec(stdout) ?? [];
     expect(stdout).toMatch(/The audit log there holds: \d+ entries in 4 chains\./);
     expect(stdout).not.toContain('DIFFERS');
+    const log = ['audit', 'export', '--action', 'store.copy'];
+    const entries = await runJson<AuditEntry[]>(small, log, overTarget(small));
+    const metadata = { events: 63, eventsSha256: expect.stringMatching(new RegExp(`^${shown}[0-9a-f]{48}$`)) };
+    expect(entries).toMatchObject([{ userId: 'operator', resource: 'store', result: 'success', metadata }]);
+    expect(await runJson(small, ['audit', 'verify'], overTarget(small))).toMatchObject({ ok: true });
+    expect(await runJson(small, words(small))).toMatchObject({ ok: true, copiedAt: expect.any(String) });
+    expect(await runJson(small, log, overTarget(small))).toHaveLength(1);
   });
 
   test('SIGINT ends it after the step under way, and it goes on from there', async () => {
@@ -230,41 +222,46 @@ describe('until it is finished', () => {
     await expect(store.commit(makeBatch({ accepts: [makeAccept()] }))).resolves.toMatchObject({ pending: 0 });
   });
 
-  test.each([
-    ['events', "UPDATE events SET body = 'x' || substring(body FROM 2) WHERE seq = 7", 7],
-    ['events', 'DELETE FROM events WHERE seq = 9', 9],
-    [
-      'events',
-      'UPDATE dedup_keys SET valid_until = valid_until + 1 WHERE event_id = (SELECT id FROM events WHERE seq = 8)',
-      8,
-    ],
-    ['deliveries', "UPDATE deliveries SET state = 'done' WHERE id = 100", 100],
-    ['deliveries', 'UPDATE deliveries SET order_key = order_key + 1 WHERE id = 105', 105],
-    ['quarantine', 'UPDATE quarantine SET times = 9 WHERE seq = 2', 2],
-    ['audit entries', "UPDATE audit_entries SET user_id = 'nobody' WHERE position = 5", 5],
-  ])('a change of %s is found: %s', async (table, sql, firstDifference) => {
+  test('what is changed in each table is found, and the copy can be made anew', async () => {
     await interrupt(small, 'audit entries');
-    await database.query(sql);
-    const ran = await runCommand(small, words(small, '--json'));
-    expect(ran.code).toBe(1);
-    const verdict: Verdict = JSON.parse(ran.stdout);
-    expect(verdict).toMatchObject({ ok: false, auditLog: { ok: table !== 'audit entries' } });
-    expect(verdict.sha256.filter(({ same }) => !same)).toMatchObject([{ table, firstDifference }]);
-    // It stays unfinished, and can be made anew.
+    await database.query("UPDATE events SET body = 'x' || substring(body FROM 2) WHERE seq = 7");
+    await database.query('UPDATE deliveries SET order_key = order_key + 1 WHERE id = 105');
+    await database.query('UPDATE quarantine SET times = 9 WHERE seq = 2');
+    await database.query("UPDATE audit_entries SET user_id = 'nobody' WHERE position = 5");
+    const { code, stdout } = await runCommand(small, words(small, '--json'));
+    expect(code).toBe(1);
+    const verdict: Verdict = JSON.parse(stdout);
+    expect(verdict).toMatchObject({ ok: false, auditLog: { ok: false } });
+    expect(verdict.counts.filter(({ same }) => !same)).toEqual([]);
+    expect(verdict.sha256.filter(({ same }) => !same)).toMatchObject([
+      { table: 'events', firstDifference: 7 },
+      { table: 'deliveries', firstDifference: 105 },
+      { table: 'quarantine', firstDifference: 2 },
+      { table: 'audit entries', firstDifference: 5 },
+    ]);
+    // It stays unfinished.
     expect((await runCommand(small, ['events', 'list'], overTarget(small))).code).toBe(1);
     expect(await runJson(small, words(small, '--start-over'))).toMatchObject({ ok: true, resumed: false });
   });
 
-  test('a row too many and a count that is wrong are found', async () => {
+  test('rows missing, rows too many, and counts that are wrong are found', async () => {
     await interrupt(small, 'audit entries');
-    await database.query(`INSERT INTO secrets_seen VALUES ('zzz', 1)`);
-    await database.query(`UPDATE delivery_counts SET n = n + 1 WHERE shard = 3 AND state = 'dead'`);
-    const { code, stdout } = await runCommand(small, words(small));
-    expect(code).toBe(1);
+    await database.query("UPDATE delivery_counts SET n = n + 1 WHERE shard = 3 AND state = 'dead'");
+    const counted = await runCommand(small, words(small));
+    expect([counted.code, counted.stdout.match(/DIFFERS/g)]).toEqual([1, ['DIFFERS']]);
+    expect(counted.stdout).toMatch(/│ counted as dead .* DIFFERS/);
+    await database.query(
+      'UPDATE dedup_keys SET valid_until = valid_until + 1 WHERE event_id = (SELECT id FROM events WHERE seq = 8)',
+    );
+    await database.query('DELETE FROM deliveries WHERE id = 60');
+    await database.query("INSERT INTO secrets_seen VALUES ('zzz', 1)");
+    const { code, stdout, stderr } = await runCommand(small, words(small));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('--start-over copies anew')]);
     expect(stdout).toMatch(/│ secrets seen +│ +3 │ +4 │ DIFFERS/);
-    expect(stdout).toMatch(/│ counted as dead .* DIFFERS/);
-    expect(stdout).toMatch(/│ sha256 of secrets seen .* DIFFERS/);
+    expect(stdout.match(/DIFFERS/g)).toHaveLength(6);
     expect(stdout).toContain('The secrets seen differ from number 4 on.');
+    expect(stdout).toContain('The events differ from number 8 on.');
+    expect(stdout).toContain('The deliveries differ from number 60 on.');
   });
 
   test('another file, or the same after something was written to it, does not go on with it', async () => {
@@ -281,6 +278,32 @@ describe('until it is finished', () => {
       rmSync(folder, { recursive: true, force: true });
     }
   });
+});
+
+test('a receiver that is started meanwhile takes events into its spill, and moves them once the copy is finished', async () => {
+  await makeSchema();
+  const held = await holdCopy(database, 'deliveries');
+  const ended = runCommand(small, words(small));
+  await held.reached();
+  const folder = makeFolder();
+  const receiver = await spawnReceiverIn(folder, { ...overTarget(small).env, INSTANTLY_WEBHOOK_TOKEN: TOKEN });
+  try {
+    const headers = { 'content-type': 'application/json', 'x-webhook-secret': TOKEN };
+    const post = () =>
+      fetch(`${receiver.url}/webhooks/instantly`, { method: 'POST', headers, body: '{"event_type":"email_sent"}' });
+    const answer = await post();
+    expect([answer.status, await answer.json()]).toMatchObject([200, { status: 'accepted' }]);
+    expect(await (await fetch(`${receiver.url}/readyz`)).json()).toMatchObject({ status: 'degraded' });
+    await held.release();
+    expect((await ended).code).toBe(0);
+    await receiver.log.waitForMessage('PostgreSQL has everything again: the spill is empty');
+    const [event] = await openTarget(small).listEvents({ limit: 1 });
+    expect(event?.type).toBe('email_sent');
+    expect(await (await post()).json()).toMatchObject({ status: 'duplicate', id: event?.id });
+  } finally {
+    await receiver.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 describe('refused', () => {

@@ -20,6 +20,7 @@ export class AuditSnapshots {
   readonly #server: Pick<Server, 'connect'>;
   readonly #open = new Set<OpenSnapshot>();
   #opening = 0;
+  #isClosed = false;
 
   constructor(server: Pick<Server, 'connect'>) {
     this.#server = server;
@@ -32,6 +33,10 @@ export class AuditSnapshots {
     try {
       const client = await this.#server.connect({ statementMs: PAGE_LIMIT_MS });
       const snapshot = await OpenSnapshot.begin(client);
+      if (this.#isClosed) {
+        await snapshot.close();
+        throw new StoreUnavailable('the store is closed');
+      }
       this.#open.add(snapshot);
       // Also where the server ended it, because nobody has read for so long.
       client.once('end', () => this.#open.delete(snapshot));
@@ -42,6 +47,7 @@ export class AuditSnapshots {
   }
 
   async closeAll(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#open].map((snapshot) => snapshot.close()));
   }
 }

@@ -165,7 +165,7 @@ export class PostgresStore implements Store {
   }
 
   openAuditSnapshot = () => this.#guard(() => this.#snapshots.open());
-  tailAudit = (limit: number, after?: AuditCursor) => this.#server.read((runner) => tailAudit(runner, limit, toPlaces(after)));
+  tailAudit = (limit: number, after?: AuditCursor) => this.#server.read((runner) => tailAudit(runner, limit, after));
   auditHeads = () => this.#server.read(readHeads);
 
   async prune(request: PruneRequest): Promise<PruneResult> {
@@ -218,8 +218,4 @@ export class PostgresStore implements Store {
       throw toUnavailable(error);
     }
   }
-}
-
-function toPlaces(cursor: AuditCursor | undefined): ReadonlyMap<number, number> | undefined {
-  return cursor === undefined || cursor instanceof Map ? cursor : new Map();
 }
