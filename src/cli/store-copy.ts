@@ -63,6 +63,7 @@ async function run(ends: CopyEnds, settings: Settings, startOver: boolean): Prom
   // Here and not above, so that other commands need not load what speaks to PostgreSQL.
   const { copyStore } = await import('../stores/copy/copy-store.ts');
   const stop = interruptible();
+  let isBegun = false;
   let progress: { readonly phase: keyof typeof PROGRESS; readonly shown: Progress } | undefined;
   const onProgress: CopyOptions['onProgress'] = (phase, rows, total) => {
     if (progress?.phase !== phase) {
@@ -79,13 +80,16 @@ async function run(ends: CopyEnds, settings: Settings, startOver: boolean): Prom
       startOver,
       checkKey: (log) => refuseForeignKey(log, { ...settings, store: { kind: 'sqlite', file: ends.file } }),
       toDraft: (facts) => operatorDraft('store.copy', facts),
-      onBegin: ({ startedAt, rows }) => tellBegin(ends, startedAt, rows),
+      onBegin: ({ startedAt, rows }) => {
+        isBegun = true;
+        tellBegin(ends, startedAt, rows);
+      },
       onProgress,
       signal: stop.signal,
     });
   } catch (error) {
     progress?.shown.stop();
-    if (error instanceof Interrupted || error instanceof StoreUnavailable) {
+    if (isBegun && (error instanceof Interrupted || error instanceof StoreUnavailable)) {
       note('Interrupted. What has been copied is kept: the same command goes on from there.');
     }
     throw error;

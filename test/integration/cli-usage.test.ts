@@ -21,6 +21,7 @@ const COMMANDS = [
   ['audit', 'verify'],
   ['audit', 'export'],
   ['backup'],
+  ['store', 'copy'],
   ['secrets', 'new'],
 ];
 
