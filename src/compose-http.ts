@@ -90,10 +90,7 @@ function composeApp(
   });
 }
 
-function composeReceive(
-  { settings, logger, metrics, budget, inbox }: HttpParts,
-  failures: FailureLimit,
-): RouteHandler {
+function composeReceive({ settings, logger, metrics, budget, inbox }: HttpParts, failures: FailureLimit): RouteHandler {
   return createReceive({
     authenticator: createAuthenticator(settings.authentication),
     inbox,

@@ -3,9 +3,9 @@ import type { Store } from './inbox/store.ts';
 import { createDeliveryMetrics, type DeliveryMetrics, type DeliveryReadings } from './metrics/delivery-metrics.ts';
 import { createEventMetrics, type EventMetrics } from './metrics/event-metrics.ts';
 import { createRegistries, type Registries } from './metrics/registries.ts';
+import { createRequestMetrics, type RequestMetrics } from './metrics/request-metrics.ts';
 import { createSpillMetrics } from './metrics/spill-metrics.ts';
 import type { ServingStore } from './open-store.ts';
-import { createRequestMetrics, type RequestMetrics } from './metrics/request-metrics.ts';
 
 export interface Metrics {
   readonly registries: Registries;

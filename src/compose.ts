@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { draft } from './audit/make-draft.ts';
+import { newId } from './audit/new-id.ts';
 import { composeHttp, type Http } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
@@ -207,6 +208,7 @@ function composeDispatcher({ settings, store, metrics, logger, commits, handlers
 function composeRetention(settings: Settings, store: Store, logger: Logger): Retention {
   return new Retention({
     store,
+    owner: newId(),
     eventsMs: settings.retentionMs,
     auditMs: settings.audit.retentionMs,
     onPruned: (sum) => logger.info(sum, 'pruned what has outlived its time'),

@@ -47,7 +47,12 @@ async function openPostgres(
   try {
     await tryPostgres(primary, settings, logger);
     if (settings.role === 'worker') return { store: primary, maxInFlight: COMMIT_LANES, spilledEvents: () => 0 };
-    const spilling = await SpillingStore.open({ primary, ...spill, auditKey, onChange: (change) => tell(logger, change) });
+    const spilling = await SpillingStore.open({
+      primary,
+      ...spill,
+      auditKey,
+      onChange: (change) => tell(logger, change),
+    });
     return { store: spilling, maxInFlight: COMMIT_LANES, spilledEvents: () => spilling.spilledEvents };
   } catch (error) {
     await primary.close();

@@ -16,4 +16,3 @@ export async function refuseForeignKey(store: Pick<Store, 'tailAudit'>, settings
     `AUDIT_KEY is not the key with which the audit log in ${storeLocation(settings.store)} is written; give every process that uses it the same one`,
   ]);
 }
-

@@ -20,10 +20,11 @@ const old = (n: number) =>
   Array.from({ length: n }, () => makeAccept({ receivedAt: Date.now() - 31 * DAY, dedupUntil: Date.now() }));
 
 function create(
-  observe: Partial<Pick<ConstructorParameters<typeof Retention>[0], 'onPruned' | 'onFailure'>> = {},
+  observe: Partial<Pick<ConstructorParameters<typeof Retention>[0], 'onPruned' | 'onFailure' | 'store'>> = {},
 ): Retention {
   return new Retention({
     store: under.store,
+    owner: 'this process',
     eventsMs: 30 * DAY,
     auditMs: 400 * DAY,
     onPruned: () => undefined,
@@ -72,6 +73,31 @@ describe('retention', () => {
     jest.advanceTimersByTime(TEN_MINUTES);
     await settled;
     expect(heard).toEqual(['failed', { events: 1, audits: 0 }]);
+    retention.stop();
+  });
+
+  test('leaves it to the process that is at it', async () => {
+    await under.store.commit(makeBatch({ accepts: old(1) }));
+    await under.store.holdLease('prune', 'another process', 60_000);
+    const { promise: asked, resolve } = Promise.withResolvers<boolean>();
+    const { store } = under;
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'performance', 'hrtime', 'queueMicrotask'] });
+    const retention = create({
+      store: {
+        prune: store.prune,
+        releaseLease: store.releaseLease,
+        holdLease: async (...lease) => {
+          const isHeld = await store.holdLease(...lease);
+          resolve(isHeld);
+          return isHeld;
+        },
+      },
+    });
+    retention.start();
+    jest.advanceTimersByTime(30_000);
+    expect(await asked).toBe(false);
+    await flush();
+    expect(await store.listEvents({ limit: 5 })).toHaveLength(1);
     retention.stop();
   });
 

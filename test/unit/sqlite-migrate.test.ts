@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Connection } from '../../src/stores/sqlite/connection.ts';
 import { readMigrations } from '../../src/stores/read-migrations.ts';
+import { Connection } from '../../src/stores/sqlite/connection.ts';
 import { migrate, RELEASE } from '../../src/stores/sqlite/migrate.ts';
 
 let dir: string;
