@@ -51,7 +51,7 @@ export function openSqliteGround(): Ground {
         await store.close();
         return explainSqlite(options.file);
       };
-      return { size, store, maxInFlight: 1, made, explain };
+      return { size, store, maxInFlight: 1, made, settle: () => Promise.resolve(), explain };
     },
     async remove() {
       for (const store of stores) await store.close();

@@ -9,6 +9,8 @@ export interface GrownStore {
   /** Commits that it bears at once. */
   readonly maxInFlight: number;
   readonly made: MadeStore;
+  /** What the store's own housekeeping would do one day between two windows. */
+  settle(): Promise<void>;
   /** Closes the store and shows how it does its work, in statements of its own with values of this data. */
   explain(): Promise<readonly Plan[]>;
 }

@@ -70,12 +70,12 @@ async function measureStore(ground: Ground, options: GrowthOptions): Promise<Gro
     tell(ground.kind, `${size} events in ${round(grown.made.seconds, 1)} s, ${megabytes(grown.made.bytes)} MB`);
   }
   const length = seconds / rounds;
-  for (const { work } of contenders) await measureRound(work, length * WARM_UP);
+  for (const { grown, work } of contenders) await measureRound({ grown, work }, length * WARM_UP);
   for (let n = 0; n < rounds; n += 1) {
     // In turn and each time from another one on: a machine whose speed drifts, and a checkpoint after one's neighbour, are as
     // unkind to one as to the other.
     for (const contender of rotate(contenders, n)) {
-      const measured = await measureRound(contender.work, length);
+      const measured = await measureRound(contender, length);
       contender.rounds.push(measured);
       tell(
         ground.kind,
@@ -89,10 +89,11 @@ async function measureStore(ground: Ground, options: GrowthOptions): Promise<Gro
 }
 
 /** Each window begins with nothing to claim and ends so. */
-async function measureRound(work: StoreWork, seconds: number): Promise<Round> {
+async function measureRound({ grown, work }: Pick<Contender, 'grown' | 'work'>, seconds: number): Promise<Round> {
   const accept = await work.acceptFor(seconds);
   const claim = await work.finishFor(seconds);
   await work.clear();
+  await grown.settle();
   return { accept, claim };
 }
 

@@ -72,7 +72,7 @@ async function openStore({ store }: Settings, auditKey: string): Promise<Store> 
   return openSqlite(store.file, auditKey);
 }
 
-export function openSqlite(file: string, auditKey: string): Promise<SqliteStore> {
+function openSqlite(file: string, auditKey: string): Promise<SqliteStore> {
   if (!existsSync(file)) {
     throw new Error(
       `there is no store at ${file} yet; start the receiver once from this folder, or set DATABASE_URL to where its file lies`,

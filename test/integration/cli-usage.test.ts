@@ -22,6 +22,7 @@ const COMMANDS = [
   ['audit', 'export'],
   ['backup'],
   ['store', 'copy'],
+  ['store', 'drain'],
   ['secrets', 'new'],
 ];
 
