@@ -11,6 +11,7 @@ import { TOKEN } from '../support/credentials.ts';
 import { holdCopy } from '../support/hold-copy.ts';
 import { openStore } from '../support/make-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { postgresUrl } from '../support/postgres-url.ts';
 import { endOf, runCommand, runJson, spawnCommand } from '../support/run-command.ts';
 import { spawnReceiverIn } from '../support/spawn-receiver.ts';
 import { makeFolder } from '../support/start-receiver.ts';
@@ -355,9 +356,9 @@ describe('refused', () => {
     const forms = [
       [],
       ['--to', 'sqlite:open-sesame.db'],
-      ['--to', 'postgres://user:open-sesame@host'],
+      ['--to', postgresUrl('user:open-sesame@host')],
       ['--to', 'open-sesame'],
-      ['--from', 'postgres://user:open-sesame@host/database', '--to', 'postgres://host/database'],
+      ['--from', postgresUrl('user:open-sesame@host/database'), '--to', 'postgres://host/database'],
     ];
     for (const form of forms) {
       const { code, stdout, stderr } = await runCommand(small, ['store', 'copy', ...form]);
@@ -368,7 +369,12 @@ describe('refused', () => {
   });
 
   test('a server that is away, or knows another password, without naming the password', async () => {
-    const away = await runCommand(small, ['store', 'copy', '--to', 'postgres://user:open-sesame@127.0.0.1:1/database']);
+    const away = await runCommand(small, [
+      'store',
+      'copy',
+      '--to',
+      postgresUrl('user:open-sesame@127.0.0.1:1/database'),
+    ]);
     const wrong = new URL(database.url);
     wrong.password = 'open-sesame';
     const other = await runCommand(small, ['store', 'copy', '--to', wrong.href]);

@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import type { Secret } from '../../src/config/secret.ts';
 import type { Settings } from '../../src/config/settings.ts';
+import { postgresUrl } from '../support/postgres-url.ts';
 import { KEY, load, makeFolder, STANDARD_KEY, TOKEN, writeIn } from './config-support.ts';
 
 const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal());
@@ -157,7 +158,7 @@ test('every setting reaches its place', () => {
 });
 
 describe('with PostgreSQL', () => {
-  const URL = 'postgres://user:hidden-password@db.example:6432/events?sslmode=verify-full';
+  const URL = postgresUrl('user:hidden-password@db.example:6432/events?sslmode=verify-full');
 
   test('the spill gets its defaults, and the data folder is its folder', () => {
     const cwd = makeFolder();

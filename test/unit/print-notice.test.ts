@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { startNotice } from '../../src/print-notice.ts';
+import { postgresUrl } from '../support/postgres-url.ts';
 import { KEY, load, makeFolder, TOKEN } from './config-support.ts';
 
 const POSTGRES = {
-  DATABASE_URL: 'postgres://user:hidden@db.example/events?sslmode=verify-full',
+  DATABASE_URL: postgresUrl('user:hidden@db.example/events?sslmode=verify-full'),
   INSTANTLY_WEBHOOK_TOKEN: TOKEN,
   AUDIT_KEY: KEY,
 };
