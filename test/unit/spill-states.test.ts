@@ -81,7 +81,7 @@ describe('when the primary store cannot commit', () => {
     under.primary.health = 'hung';
     const { accepted } = await commit('a');
     expect([accepted[0]?.status, inSpill()]).toEqual(['accepted', ['a']]);
-    expect(under.changes[0]?.reason).toBe('PostgreSQL did not commit within 150 ms');
+    expect(under.changes[0]?.reason).toBe('PostgreSQL did not commit within 1000 ms');
   });
 
   test('a commit that takes place late adds nothing to what is moved', async () => {
@@ -173,6 +173,7 @@ describe('when the spill cannot commit either', () => {
 
 describe('once the primary store answers again', () => {
   const many = Array.from({ length: 1_200 }, (_, n) => `content ${n}`);
+  const firstBody = Buffer.from('content 0');
 
   async function spillMany(): Promise<void> {
     under.primary.health = 'down';
@@ -225,23 +226,22 @@ describe('once the primary store answers again', () => {
   });
 
   test('a parcel that is not taken in time is moved again, and nothing of it is there twice', async () => {
+    await store.close();
+    store = await under.open({ times: { ...QUICK, moveLimitMs: 300 } });
     await spillMany();
-    let release: () => void = () => undefined;
+    let takeFirst: () => void = () => undefined;
     watch(async (call, nth) => {
-      if (call === 'moveIn' && nth === 1)
-        await new Promise<void>((resolve) => {
-          release = resolve;
-        });
-      if (call === 'moveIn' && nth === 3) release();
+      if (call === 'moveIn' && nth === 1) await new Promise<void>((resolve) => (takeFirst = resolve));
+      // The two take place beside each other.
+      if (call === 'moveIn' && nth === 2) takeFirst();
     });
     under.primary.recover();
     await under.reaches('direct');
     expect(inPrimary()).toEqual(many);
-    expect(
-      under.primary.moved.filter(
-        ({ events }) => events[0]?.event.body.toString() === under.primary.moved[0]?.events[0]?.event.body.toString(),
-      ),
-    ).toHaveLength(2);
+    const firsts = under.primary.moved.filter(({ events }) =>
+      Buffer.from(events[0]?.event.body ?? []).equals(firstBody),
+    );
+    expect(firsts.length).toBeGreaterThan(1);
   });
 
   test('the reason is told when it changes, not at each look', async () => {

@@ -27,7 +27,8 @@ const LOCK_LANES: Statement = {
         WHERE id = ANY ($1::bigint[]) AND order_key IS NOT NULL ORDER BY lane) AS lanes`,
 };
 
-/** Under a lease that was lost meanwhile nothing is changed: somebody else has the delivery. */
+/** Under a lease that was lost meanwhile nothing is changed: somebody else has the delivery. Only what runs has a lease; to
+ * ask for its state too would have the planner go through all that run. */
 const END: Statement = {
   name: 'end-attempts',
   text: `UPDATE deliveries d
@@ -36,7 +37,7 @@ const END: Statement = {
       lease = NULL, lease_until = NULL, updated_at = o.at
     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::boolean[])
       AS o (id, lease, state, at, next_at, hold_until, error, counts)
-    WHERE d.id = o.id AND d.state = 'running' AND d.lease = o.lease
+    WHERE d.id = o.id AND d.lease = o.lease
     RETURNING d.id, d.state`,
 };
 

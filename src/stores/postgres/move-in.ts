@@ -8,6 +8,12 @@ import { registeredHandlers } from './register-handlers.ts';
 import { Tally } from './tally.ts';
 import type { Runner, Statement } from './transaction.ts';
 
+/** The spill forgets what it is told is here, so that has to be on the disk, whatever the server's own default says. */
+const KEEP_DURABLE: Statement = {
+  name: 'keep-move-durable',
+  text: `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`,
+};
+
 /** Those that a move or a commit of unknown outcome has brought here before. */
 const SETTLED: Statement = {
   name: 'settled-events',
@@ -30,6 +36,7 @@ const INSERT_ALIASES: Statement = {
  * @throws Error where an audit entry is there already with another hash: whichever is genuine, neither may replace the other
  */
 export async function moveIn(runner: Runner, parcel: Parcel, shard: number): Promise<number> {
+  await runner.all(KEEP_DURABLE);
   if (hasChainStart(parcel.entries)) await runner.all(LOCK_STARTS);
   const pending = await moveEvents(runner, parcel.events, Date.now());
   await moveBodies(runner, parcel.bodies);

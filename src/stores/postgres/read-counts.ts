@@ -9,7 +9,7 @@ interface CountsRow extends Readonly<Record<DeliveryState, number>> {
 const COUNT: Statement = {
   name: 'read-counts',
   text: `SELECT n.pending, n.running, n.done, n.dead,
-      (SELECT min(created_at) FROM deliveries WHERE state = 'pending') AS oldest,
+      (SELECT min(created_at) FROM deliveries WHERE state || '' = 'pending') AS oldest,
       (SELECT count(*) FROM quarantine WHERE state = 'held') AS held
     FROM (
       SELECT sum(n) FILTER (WHERE state = 'pending')::bigint AS pending, sum(n) FILTER (WHERE state = 'running')::bigint AS running,
