@@ -14,6 +14,7 @@ import { fillSpillDisk, reachSpillLimit } from './chaos/fill-spill.ts';
 import { killReceivers, killWorkers } from './chaos/kill-processes.ts';
 import { SeededRandom } from './chaos/seeded-random.ts';
 import { sendTwice } from './chaos/send-twice.ts';
+import { closeSites } from './chaos/site.ts';
 import type { Report, Trial } from './chaos/trial.ts';
 
 const TRIALS: readonly Trial[] = [
@@ -30,6 +31,9 @@ const TRIALS: readonly Trial[] = [
 
 const COLUMNS = ['disturbances', 'posts', '200', 'other', 'cut', 'duplicates', 'lost', 'unseen', 'slowest', 'result'];
 
+/** Trials of a quick run that go on at the same time. */
+const QUICK_AT_ONCE = 3;
+
 interface Options {
   readonly quick?: true;
   readonly only?: readonly string[];
@@ -45,32 +49,50 @@ const options = new Command('chaos')
   .opts<Options>();
 
 const table = new Table({ head: ['trial', ...COLUMNS], style: { head: [], border: [] } });
-const faults: string[] = [];
+let isBroken = false;
 
-process.stderr.write(`seed ${options.seed}\n`);
-for (const trial of TRIALS) {
-  if (options.only !== undefined && !options.only.includes(trial.name)) continue;
-  const started = performance.now();
-  const report = await attempt(trial);
-  table.push([trial.name, ...describe(report)]);
-  const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-  process.stderr.write(`${trial.name} (${trial.what}): ${describe(report).at(-1)}, ${seconds} s\n`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void closeSites().finally(() => process.exit(1));
+  });
 }
+tell(`seed ${options.seed}`);
+const trials = TRIALS.filter(({ name }) => options.only === undefined || options.only.includes(name));
+// Most of a trial is waiting, so that several at once take hardly longer than one.
+const rows = new Map<Trial, string[]>();
+const waiting = [...trials];
+await Promise.all(Array.from({ length: options.quick ? QUICK_AT_ONCE : 1 }, tryNext));
+for (const trial of trials) table.push([trial.name, ...(rows.get(trial) ?? [])]);
 process.stdout.write(`${table.toString()}\n`);
-for (const fault of faults) process.stdout.write(`${fault}\n`);
-process.exitCode = faults.length === 0 ? 0 : 1;
+process.exitCode = isBroken ? 1 : 0;
+
+async function tryNext(): Promise<void> {
+  for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
+    const started = performance.now();
+    const report = await attempt(trial);
+    const faults = typeof report === 'string' ? [report] : findFaults(report);
+    const row = describe(report);
+    rows.set(trial, row);
+    tell(
+      `${trial.name} (${trial.what}): ${row.at(-1)}, ${((performance.now() - started) / 1_000).toFixed(1)} s`,
+      ...faults.map((fault) => `  ${fault}`),
+    );
+    if (faults.length > 0) isBroken = true;
+  }
+}
+
+/** At once, beside the table. */
+function tell(...lines: readonly string[]): void {
+  process.stderr.write(lines.map((line) => `${line}\n`).join(''));
+}
 
 /** What ended the trial, where it did not come to its end. */
 async function attempt(trial: Trial): Promise<Report | string | undefined> {
   try {
     const random = new SeededRandom(Number(options.seed));
-    const report = await trial.run({ random, quick: options.quick === true });
-    faults.push(...findFaults(report).map((fault) => `${trial.name}: ${fault}`));
-    return report;
+    return await trial.run({ random, quick: options.quick === true });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    faults.push(`${trial.name}: ${message}`);
-    return message;
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TOKEN } from '../../test/support/credentials.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { type GuardedFolder, guardFolder } from '../../test/support/guard-folder.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.ts';
 import { addressOf } from '../../test/support/postgres-broker.ts';
-import { freePort, PostgresServer } from '../../test/support/postgres-server.ts';
+import { PostgresServer } from '../../test/support/postgres-server.ts';
 import { type Ran, runCommand } from '../../test/support/run-command.ts';
 import { notesFile, writeHandlers } from './handlers.ts';
 import { Service } from './service.ts';
@@ -36,6 +37,13 @@ export interface SiteOptions {
   readonly maxConnections?: number;
 }
 
+const sites = new Set<Site>();
+
+/** Ends whatever is open, for a programme that has to stop. */
+export async function closeSites(): Promise<void> {
+  await Promise.all([...sites].map((site) => site.close()));
+}
+
 /** Two receivers and two workers, processes of their own, on a PostgreSQL of their own that syncs its disk. */
 export class Site<Around extends Surroundings = Surroundings> {
   readonly server: PostgresServer;
@@ -52,6 +60,7 @@ export class Site<Around extends Surroundings = Surroundings> {
     this.database = ground.database;
     this.around = around;
     this.#folder = folder;
+    sites.add(this);
     this.#env = { ...environment(ground), ...around.env };
     const place = (name: string): string => join(around.receiversIn ?? folder.path, name);
     this.receivers = [
@@ -84,7 +93,8 @@ export class Site<Around extends Surroundings = Surroundings> {
       const site = new Site(ground, folder, around, ports);
       opened.unshift(() => site.killServices());
       // The workers first: receivers learn from them which handlers there are.
-      for (const service of [...site.workers, ...site.receivers]) await service.start();
+      await Promise.all(site.workers.map((worker) => worker.start()));
+      await Promise.all(site.receivers.map((receiver) => receiver.start()));
       return site;
     } catch (error) {
       for (const close of opened) await close();
@@ -113,7 +123,7 @@ export class Site<Around extends Surroundings = Surroundings> {
       const unfinished = await this.#unfinished();
       if (unfinished === undefined) return;
       if (performance.now() > deadline) {
-        throw new Error(`there was still ${unfinished} ${QUIET_WITHIN_MS / 1_000} s after the load`);
+        throw new Error(`unfinished: ${unfinished}, ${QUIET_WITHIN_MS / 1_000} s after the load`);
       }
       await pause(LOOK_MS);
     }
@@ -127,6 +137,7 @@ export class Site<Around extends Surroundings = Surroundings> {
 
   /** Ends all of it, whatever state it is in. */
   async close(): Promise<void> {
+    if (!sites.delete(this)) return;
     await this.killServices();
     await this.around.release?.();
     await this.database.close();
@@ -147,7 +158,7 @@ export class Site<Around extends Surroundings = Surroundings> {
     const [row] = await this.database.query<{ n: string }>(
       `SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'running')`,
     );
-    return row?.n === '0' ? undefined : `a number of ${row?.n} deliveries to make`;
+    return row?.n === '0' ? undefined : `${row?.n} deliveries to make`;
   }
 }
 
@@ -159,5 +170,8 @@ function environment({ folder, database }: Ground): NodeJS.ProcessEnv {
     AUDIT_KEY: 'the audit key of the chaos programme',
     LOG_LEVEL: 'info',
     MIN_FREE_DISK: '1mb',
+    // A lease that is lost is for this long, and has to come back before the account is settled.
+    HANDLER_TIMEOUT_SECONDS: '5',
+    HANDLER_BACKOFF_BASE_SECONDS: '1',
   };
 }

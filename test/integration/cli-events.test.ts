@@ -283,7 +283,8 @@ describe('replay', () => {
     await json('replay', done);
     const { code, stdout, stderr } = await run('replay', done);
     expect([code, stdout]).toEqual([0, '0 deliveries of 0 events will run again.\n']);
-    expect(stderr).toBe('1 event left alone: without a handler, or with deliveries that have yet to end.\n');
+    // On a busy machine a line of progress comes first.
+    expect(stderr).toMatch(/(^|\n)1 event left alone: without a handler, or with deliveries that have yet to end\.\n$/);
   });
 
   test('an id that is none, or a handler that is none, replays nothing', async () => {

@@ -5,13 +5,18 @@
  *   node postgres-process.ts URL AUDIT_KEY [HANDLER]
  */
 import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { StoreUnavailable } from '../../src/errors/problem.ts';
 import { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
 
 const LEASE_MS = 600_000;
+/** Milliseconds until it gives up, and between two tries, on a machine that is busy. */
+const CONNECTED_WITHIN_MS = 50_000;
+const RETRY_MS = 100;
 
 const [url = '', auditKey = '', handler] = process.argv.slice(2);
 const store = PostgresStore.open({ url, location: 'a database of the tests', auditKey, serve: true });
-await store.connected();
+await connected();
 process.stdout.write('connected\n');
 if (handler !== undefined) {
   const now = Date.now();
@@ -23,3 +28,16 @@ process.stdin.once('end', () => {
   void store.close();
 });
 process.stdin.resume();
+
+async function connected(): Promise<void> {
+  const deadline = performance.now() + CONNECTED_WITHIN_MS;
+  for (;;) {
+    try {
+      await store.connected();
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || performance.now() > deadline) throw error;
+    }
+    await pause(RETRY_MS);
+  }
+}

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from './postgres-server.ts';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** How a statement and the answer of its completion end in PostgreSQL's protocol. */
 const COMMIT = Buffer.from('COMMIT\0');
@@ -36,12 +35,11 @@ export class PostgresProxy {
 
   /** @param target the port of PostgreSQL on this machine */
   static async open(target: number): Promise<PostgresProxy> {
-    // Not frozen sockets alone: those half closed too stay as they are until somebody says so.
+    // One side that ends is told to the other side behind what it sent before, not at once.
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    const port = await freePort();
-    server.listen(port, '127.0.0.1');
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new PostgresProxy(server, port, target);
+    return new PostgresProxy(server, (server.address() as AddressInfo).port, target);
   }
 
   /** The same database by way of this proxy. */

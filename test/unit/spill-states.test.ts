@@ -23,7 +23,8 @@ const commit = (...contents: string[]) => commitAccepts(...contents.map((content
 const commitAccepts = (...accepts: Accept[]) => store.commit(makeBatch({ accepts }));
 const inPrimary = () => storedContents(under.dir, 'primary');
 const inSpill = () => storedContents(under.dir, 'spill');
-const states = () => under.changes.map(({ state }) => state);
+/** Without those where only the reason has changed: on a busy machine a commit may be late before it is refused. */
+const states = () => under.changes.map(({ state }) => state).filter((state, at, all) => state !== all[at - 1]);
 
 /** Tells how often each call reached the primary store, and lets the test have its say before one takes place. */
 function watch(then: (call: string, nth: number) => Promise<void> = async () => undefined): Record<string, number> {
@@ -221,7 +222,7 @@ describe('once the primary store answers again', () => {
     under.primary.recover();
     await under.reaches('direct');
     expect(states()).toEqual(['spilling', 'draining', 'spilling', 'draining', 'direct']);
-    expect(under.changes[2]?.reason).toBe('gone again');
+    expect(under.changes.map(({ reason }) => reason)).toContain('gone again');
     expect([inPrimary(), calls['check']]).toEqual([many, 2]);
   });
 
