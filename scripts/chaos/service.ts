@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Launch, launchReceiver } from '../../test/support/spawn-receiver.ts';
 
 export type Role = 'receiver' | 'worker';
 
 /** Milliseconds from the start of a process until it receives, on a machine that is busy. */
 const READY_WITHIN_MS = 60_000;
+const LOOK_MS = 50;
+/** Milliseconds for an answer to us. */
+const ANSWER_MS = 5_000;
 /** Milliseconds for a stop; the service promises 10 s. */
 const STOP_WITHIN_MS = 15_000;
 
@@ -34,10 +38,16 @@ export class Service {
     this.#launch = launchReceiver(this.folder, this.#env, { under: UNDER });
   }
 
-  /** Resolves once it receives. */
+  /** Resolves once it answers. */
   async ready(): Promise<void> {
-    if (this.#launch === undefined) throw new Error('it was not started');
-    await within(this.#launch.ready, READY_WITHIN_MS, `the ${this.role} to be ready`);
+    const deadline = performance.now() + READY_WITHIN_MS;
+    while (!(await this.#answers())) {
+      const { child, ready } = this.#running();
+      // It tells what it said last.
+      if (child.exitCode !== null || child.signalCode !== null) await ready;
+      if (performance.now() > deadline) throw new Error(`the ${this.role} was not ready in time`);
+      await pause(LOOK_MS);
+    }
   }
 
   async start(): Promise<void> {
@@ -52,17 +62,31 @@ export class Service {
 
   /** @throws where it does not end as it should */
   async stop(): Promise<void> {
-    if (this.#launch === undefined) return;
-    this.#launch.child.kill('SIGTERM');
-    const how = await within(this.#launch.ended, STOP_WITHIN_MS, `the ${this.role} to stop`);
+    const { child, ended } = this.#running();
+    child.kill('SIGTERM');
+    const how = await within(ended, STOP_WITHIN_MS, `the ${this.role} to stop`);
     if (how !== 0) throw new Error(`the ${this.role} ended with ${String(how)}`);
+  }
+
+  #running(): Launch {
+    if (this.#launch === undefined) throw new Error('it was not started');
+    return this.#launch;
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.port}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
+      return answer.ok;
+    } catch {
+      return false;
+    }
   }
 
   /** The value of a gauge without labels; `undefined` where it does not say. */
   async gauge(name: string): Promise<number | undefined> {
     try {
       const url = `http://127.0.0.1:${this.port}/metrics`;
-      const text = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+      const text = await (await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })).text();
       const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1];
       return value === undefined ? undefined : Number(value);
     } catch {

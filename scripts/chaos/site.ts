@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TOKEN } from '../../test/support/credentials.ts';
@@ -170,6 +171,8 @@ function environment({ folder, database }: Ground): NodeJS.ProcessEnv {
     AUDIT_KEY: 'the audit key of the chaos programme',
     LOG_LEVEL: 'info',
     MIN_FREE_DISK: '1mb',
+    // Half of a start is compiling, and there are hundreds.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'receiver-compile-cache'),
     // A lease that is lost is for this long, and has to come back before the account is settled.
     HANDLER_TIMEOUT_SECONDS: '5',
     HANDLER_BACKOFF_BASE_SECONDS: '1',

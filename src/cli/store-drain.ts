@@ -81,6 +81,7 @@ async function drainInto(primary: PostgresStore, file: string, settings: Setting
   const stop = interruptible();
   const drained = { events: 0, bodies: 0, entries: 0 };
   try {
+    await refuseForeignKey(spill, { ...settings, store: { kind: 'sqlite', file } });
     await moveAll(primary, spill, drained, stop.signal);
     await recordAction(primary, operatorDraft('store.drain', { ...drained }));
     return drained;

@@ -265,7 +265,11 @@ describe('a file', () => {
     await store.close();
     await expect(openTestSpill(served)).rejects.toMatchObject({
       name: 'SettingsError',
-      faults: [expect.stringMatching(/^SPILL_DATABASE_URL: a receiver has served from .*; name another file$/)],
+      faults: [
+        expect.stringMatching(
+          /^SPILL_DATABASE_URL: a receiver has served from .*; name another file, and move that one with store copy$/,
+        ),
+      ],
     });
   });
 

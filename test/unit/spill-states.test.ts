@@ -245,6 +245,21 @@ describe('once the primary store answers again', () => {
     expect(firsts.length).toBeGreaterThan(1);
   });
 
+  test('what it does not take in large parcels is moved in smaller ones', async () => {
+    await spillMany();
+    const take = under.primary.store.moveIn;
+    const sizes: number[] = [];
+    under.primary.store.moveIn = async (parcel) => {
+      sizes.push(parcel.events.length);
+      if (parcel.events.length > 130) throw new Error('too much');
+      return take(parcel);
+    };
+    under.primary.recover();
+    await under.reaches('direct');
+    expect(inPrimary()).toEqual(many);
+    expect(sizes.slice(0, 3)).toEqual([500, 250, 125]);
+  });
+
   test('the reason is told when it changes, not at each look', async () => {
     under.primary.health = 'down';
     await commit('a');

@@ -121,7 +121,7 @@ export class PostgresStore implements Store {
 
   /** What a spill has kept, in one transaction; the same again changes nothing. */
   async moveIn(parcel: Parcel): Promise<void> {
-    const pending = await this.#transact((runner) => moveIn(runner, parcel, this.#shard()), 'slow');
+    const pending = await this.#transact((runner) => moveIn(runner, parcel, this.#shard()));
     if (pending > 0) this.#listener.notify();
   }
 

@@ -45,6 +45,8 @@ export class Drainer {
   readonly #times: Required<DrainTimes>;
   readonly #pause = new AbortController();
   readonly #stop = new AbortController();
+  /** Smaller after a parcel that was not taken in: a slow link or one bad row must not hold up all the rest. */
+  #limits = PARCEL;
   /** From `start` until a look finds the state to be `direct`. */
   #isRunning = false;
   #running: Promise<void> = Promise.resolve();
@@ -104,7 +106,7 @@ export class Drainer {
 
   async #moveNext(): Promise<void> {
     this.#stop.signal.throwIfAborted();
-    const parcel = await this.#options.spill.readParcel(PARCEL);
+    const parcel = await this.#options.spill.readParcel(this.#limits);
     // What is left fits one parcel.
     if (parcel.isWhole) await this.#handOver();
     else await this.#move(parcel);
@@ -118,7 +120,7 @@ export class Drainer {
       const until = performance.now() + this.#times.handOverMs;
       await intake.settled();
       do {
-        const parcel = await spill.readParcel(PARCEL);
+        const parcel = await spill.readParcel(this.#limits);
         if (isEmptyParcel(parcel)) intake.sized(await spill.spillSize());
         else await this.#move(parcel);
       } while (!intake.tryDirect() && performance.now() < until);
@@ -129,7 +131,10 @@ export class Drainer {
 
   async #move(parcel: Parcel): Promise<void> {
     const { primary, spill, intake, onMoved } = this.#options;
+    const { rows, bytes } = this.#limits;
+    this.#limits = { rows: Math.ceil(rows / 2), bytes: Math.ceil(bytes / 2) };
     await limitTime(primary.moveIn(parcel), this.#times.moveLimitMs, 'a parcel of the spill was not taken in');
+    this.#limits = { rows: Math.min(PARCEL.rows, rows * 2), bytes: Math.min(PARCEL.bytes, bytes * 2) };
     intake.sized(await spill.forgetParcel(rowsOf(parcel)));
     intake.drain();
     onMoved(parcel);

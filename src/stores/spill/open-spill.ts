@@ -20,7 +20,7 @@ export async function openSpill({ file, maxBytes, auditKey }: SpillOptions): Pro
   try {
     if (await spill.isStore()) {
       throw new SettingsError([
-        `${setting}: a receiver has served from ${file} as its store, and to move its events from there would run handlers on all of them again; name another file`,
+        `${setting}: a receiver has served from ${file} as its store, and to empty it as a spill would run handlers on all its events again; name another file, and move that one with store copy`,
       ]);
     }
     return spill;
