@@ -160,7 +160,11 @@ function outageLog(logger: Logger): { failed: (error: unknown) => void; succeede
     failed: (error) => {
       failures += 1;
       const message = error instanceof Error ? error.message : String(error);
-      if (message !== reason) logger.error({ err: error }, 'a commit failed: its senders were answered 503');
+      if (message !== reason)
+        logger.error(
+          { err: error },
+          'a commit failed: senders in it were answered 503, outcomes of handlers are tried again',
+        );
       reason = message;
     },
     succeeded: () => {

@@ -40,7 +40,9 @@ async function cutTimes({ site, random, quick }: Scene<BehindProxy>): Promise<st
     proxy.freeze();
     await pause(random.next() * FROZEN_MS);
     proxy.thaw();
+    await site.recovered();
   }
+  await site.recovered();
   return `${cuts} resets, frozen ${frozen} times`;
 }
 

@@ -10,12 +10,14 @@ const AROUND_MS = 2_000;
 async function killTimes({ site, random, quick }: Scene): Promise<string> {
   const kills = quick ? 2 : 10;
   for (let kill = 0; kill < kills; kill += 1) {
+    await site.recovered();
     await pause(random.next() * WORK_MS);
     await site.server.halt('SIGKILL');
     // At once, as a supervisor would, or a little later.
     if (random.next() < 0.5) await pause(random.next() * DOWN_MS);
     await site.server.start();
   }
+  await site.recovered();
   return `${kills} SIGKILLs`;
 }
 
@@ -25,6 +27,7 @@ async function stayAway({ site, quick }: Scene): Promise<string> {
   await site.server.halt();
   await pause(seconds * 1_000);
   await site.server.start();
+  await site.recovered();
   await pause(AROUND_MS);
   return `away for ${seconds} s`;
 }

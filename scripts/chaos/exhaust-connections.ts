@@ -40,6 +40,7 @@ async function takeTimes({ site, random, quick }: Scene): Promise<string> {
   const rounds = quick ? 1 : 3;
   let held = 0;
   for (let round = 0; round < rounds; round += 1) {
+    await site.recovered();
     await pause(BEFORE_MS);
     const taken: pg.Client[] = [];
     try {
@@ -51,6 +52,7 @@ async function takeTimes({ site, random, quick }: Scene): Promise<string> {
       await Promise.all(taken.map((client) => client.end()));
     }
   }
+  await site.recovered();
   return `taken ${rounds} times, for ${held} s`;
 }
 

@@ -19,6 +19,7 @@ const SPILLS_AFTER_MS = 4_000;
 
 /** Nothing can be stored anywhere for a while, then everything can again. */
 async function refuse({ site, load }: Scene, fill: () => void, free: () => void): Promise<string> {
+  await site.recovered();
   await pause(BEFORE_MS);
   await site.server.halt();
   await pause(SPILLS_AFTER_MS);
@@ -31,6 +32,7 @@ async function refuse({ site, load }: Scene, fill: () => void, free: () => void)
     free();
   }
   await site.server.start();
+  await site.recovered();
   return 'once';
 }
 

@@ -74,25 +74,29 @@ export class Service {
   }
 
   async #answers(): Promise<boolean> {
+    return (await this.get('/healthz')) !== undefined;
+  }
+
+  /** What it answers 200; `undefined` where it does not. */
+  async get(path: string): Promise<string | undefined> {
     try {
-      const answer = await fetch(`http://127.0.0.1:${this.port}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
-      return answer.ok;
+      const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) });
+      return answer.ok ? await answer.text() : undefined;
     } catch {
-      return false;
+      // Who asks asks again.
+      return undefined;
     }
   }
 
-  /** The value of a gauge without labels; `undefined` where it does not say. */
-  async gauge(name: string): Promise<number | undefined> {
-    try {
-      const url = `http://127.0.0.1:${this.port}/metrics`;
-      const text = await (await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })).text();
-      const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1];
-      return value === undefined ? undefined : Number(value);
-    } catch {
-      // It is asked again until it answers.
-      return undefined;
-    }
+  /** Whether its events go to PostgreSQL, and to no spill. */
+  async isDirect(): Promise<boolean> {
+    return /"status":"ok"/.test((await this.get('/readyz')) ?? '');
+  }
+
+  /** Events that it keeps to itself; `undefined` where it does not say. */
+  async spilledEvents(): Promise<number | undefined> {
+    const value = /^instantly_spilled_events (\d+)$/m.exec((await this.get('/metrics')) ?? '')?.[1];
+    return value === undefined ? undefined : Number(value);
   }
 }
 

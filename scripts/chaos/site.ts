@@ -15,6 +15,8 @@ import { Service } from './service.ts';
 const MAX_CONNECTIONS = 80;
 /** Milliseconds until everything that was accepted has to be delivered; a lease that is lost takes half a minute. */
 const QUIET_WITHIN_MS = 180_000;
+/** Milliseconds in which receivers have moved their spill while more is coming. */
+const RECOVERS_WITHIN_MS = 60_000;
 const LOOK_MS = 250;
 
 /** What the services are about to be started on. */
@@ -117,6 +119,17 @@ export class Site<Around extends Surroundings = Surroundings> {
     return runCommand(this.receivers[0]?.folder ?? '', words, { env });
   }
 
+  /** Resolves when each receiver stores in PostgreSQL again, load or not. */
+  async recovered(): Promise<void> {
+    const deadline = performance.now() + RECOVERS_WITHIN_MS;
+    for (const receiver of this.receivers) {
+      while (!(await receiver.isDirect())) {
+        if (performance.now() > deadline) throw new Error('a receiver did not come back to PostgreSQL under load');
+        await pause(LOOK_MS);
+      }
+    }
+  }
+
   /** Resolves when no receiver keeps an event to itself and no delivery is unfinished. */
   async quiet(): Promise<void> {
     const deadline = performance.now() + QUIET_WITHIN_MS;
@@ -153,7 +166,7 @@ export class Site<Around extends Surroundings = Surroundings> {
 
   async #unfinished(): Promise<string | undefined> {
     for (const receiver of this.receivers) {
-      const spilled = await receiver.gauge('instantly_spilled_events');
+      const spilled = await receiver.spilledEvents();
       if (spilled !== 0) return `a receiver with ${spilled ?? 'an unknown number of'} events in its spill`;
     }
     const [row] = await this.database.query<{ n: string }>(

@@ -53,7 +53,7 @@ export function clientConfig({ url, statementMs = STATEMENT_LIMIT_MS, answerMs }
 
 /** An event is answered 200 once it is on the server's disk, whatever the server's own default says. Stronger settings
  * (a synchronous standby) are left as they are. */
-async function keepDurable(client: pg.Client): Promise<void> {
+export async function keepDurable(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ synchronous_commit: string }>('SHOW synchronous_commit');
   if (rows[0]?.synchronous_commit === 'off') await client.query('SET synchronous_commit = on');
 }

@@ -56,8 +56,9 @@ const REMOVE_ALIASES: Statement = {
 /** One that comes again at this moment keeps its bytes. */
 const REMOVE_QUARANTINED: Statement = {
   name: 'remove-quarantined',
-  text: `DELETE FROM quarantine WHERE seq = ANY (ARRAY(
-    SELECT q.seq FROM quarantine q WHERE q.last_received_at < $1 LIMIT $2::bigint FOR UPDATE SKIP LOCKED))`,
+  text: `WITH removed AS (DELETE FROM quarantine WHERE seq = ANY (ARRAY(
+      SELECT q.seq FROM quarantine q WHERE q.last_received_at < $1 LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING id)
+    DELETE FROM event_aliases a USING removed WHERE a.event_id = removed.id`,
 };
 
 interface DueEvent {

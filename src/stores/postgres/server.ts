@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
-import { type ConnectOptions, clientConfig, connect } from './connect.ts';
+import { type ConnectOptions, clientConfig, connect, keepDurable } from './connect.ts';
 import { migrate } from './migrate.ts';
 import { isRefusal, toUnavailable } from './pg-error.ts';
 import { type Runner, runOn } from './transaction.ts';
@@ -103,7 +103,7 @@ export class Server {
 }
 
 function createPool(options: ConnectOptions, max: number): pg.Pool {
-  const pool = new pg.Pool({ ...clientConfig(options), max, idleTimeoutMillis: 60_000 });
+  const pool = new pg.Pool({ ...clientConfig(options), max, idleTimeoutMillis: 60_000, onConnect: keepDurable });
   // Without listeners the loss of a connection would end the process. An idle one: who asks next gets another. One in use,
   // to which the pool does not listen itself: its query says so.
   pool.on('error', () => undefined);
