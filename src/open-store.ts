@@ -3,7 +3,6 @@ import { newId } from './audit/new-id.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsError } from './errors/problem.ts';
 import type { Store } from './inbox/store.ts';
-import { refuseForeignKey } from './refuse-foreign-key.ts';
 import type { PostgresStore } from './stores/postgres/postgres-store.ts';
 import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
 
@@ -45,7 +44,7 @@ async function openPostgres(
   const auditKey = settings.audit.key.reveal();
   const primary = PostgresStore.open({ url: url.reveal(), location, auditKey, serve: true });
   try {
-    await tryPostgres(primary, settings, logger);
+    await tryPostgres(primary, logger);
     if (settings.role === 'worker') return { store: primary, maxInFlight: COMMIT_LANES, spilledEvents: () => 0 };
     const spilling = await SpillingStore.open({
       primary,
@@ -60,10 +59,9 @@ async function openPostgres(
   }
 }
 
-async function tryPostgres(primary: PostgresStore, settings: Settings, logger: Logger): Promise<void> {
+async function tryPostgres(primary: PostgresStore, logger: Logger): Promise<void> {
   try {
     await primary.connected();
-    await refuseForeignKey(primary, settings);
   } catch (error) {
     if (error instanceof SettingsError) throw error;
     logger.error({ err: error }, 'PostgreSQL is away at the start; it is used as soon as it answers');

@@ -36,7 +36,7 @@ export const killReceivers: Trial = {
       {
         prepare: nothing,
         refusals: 'none',
-        disturb: (scene) => killTimes(scene, scene.site.receivers, scene.quick ? 8 : 100),
+        disturb: (scene) => killTimes(scene, scene.site.receivers, scene.quick ? 6 : 100),
       },
       choices,
     ),
@@ -50,7 +50,7 @@ export const killWorkers: Trial = {
       {
         prepare: nothing,
         refusals: 'none',
-        disturb: (scene) => killTimes(scene, scene.site.workers, scene.quick ? 5 : 50),
+        disturb: (scene) => killTimes(scene, scene.site.workers, scene.quick ? 3 : 50),
       },
       choices,
     ),

@@ -7,8 +7,6 @@ import { wholePost } from '../../test/support/post.ts';
 import { RawClient } from '../../test/support/raw-client.ts';
 
 const CLIENTS = 16;
-/** Events a second over all senders. */
-const RATE = 200;
 /** Milliseconds before a sender tries again that found nobody, or was refused. */
 const RETRY_MS = 50;
 const LEADS = 40;
@@ -55,13 +53,16 @@ export class Load {
   readonly events: SentEvent[] = [];
   readonly tally: Tally = { posts: 0, ok: 0, duplicates: 0, refused: new Map(), cut: 0, silent: 0, slowest: 0 };
   readonly #ports: readonly number[];
+  readonly #rate: number;
   readonly #senders: Promise<void>[];
   #isEnding = false;
   #isGivenUp = false;
   #slot = performance.now();
 
-  constructor(ports: readonly number[]) {
+  /** @param rate events a second over all senders, as far as they are answered */
+  constructor(ports: readonly number[], rate: number) {
     this.#ports = ports;
+    this.#rate = rate;
     this.#senders = Array.from({ length: CLIENTS }, (_, index) => this.#send(index));
   }
 
@@ -105,7 +106,7 @@ export class Load {
 
   async #awaitSlot(): Promise<void> {
     const now = performance.now();
-    this.#slot = Math.max(this.#slot, now) + 1_000 / RATE;
+    this.#slot = Math.max(this.#slot, now) + 1_000 / this.#rate;
     await pause(this.#slot - now);
   }
 

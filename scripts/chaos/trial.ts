@@ -3,6 +3,9 @@ import { Load, type Tally } from './load.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import { type Ground, Site, type SiteOptions, type Surroundings } from './site.ts';
 
+/** Events a second. */
+const RATE = 200;
+const QUICK_RATE = 80;
 /** Milliseconds in which every event is answered 200 once the disturbance is over. */
 const SERVES_WITHIN_MS = 30_000;
 
@@ -50,7 +53,7 @@ export async function tryUnderLoad<Around extends Surroundings>(
   choices: Choices,
 ): Promise<Report> {
   const site = await Site.open(prepare, options);
-  const load = new Load(site.ports);
+  const load = new Load(site.ports, choices.quick ? QUICK_RATE : RATE);
   try {
     const disturbances = await disturb({ ...choices, site, load });
     await load.end(SERVES_WITHIN_MS);

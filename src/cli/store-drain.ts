@@ -82,6 +82,13 @@ async function drainInto(primary: PostgresStore, file: string, settings: Setting
   const drained = { events: 0, bodies: 0, entries: 0 };
   try {
     await refuseForeignKey(spill, { ...settings, store: { kind: 'sqlite', file } });
+  } catch (error) {
+    // Without an entry: it would be the first one of the database, and sealed with the wrong key.
+    stop.release();
+    await spill.close();
+    throw error;
+  }
+  try {
     await moveAll(primary, spill, drained, stop.signal);
     await recordAction(primary, operatorDraft('store.drain', { ...drained }));
     return drained;

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../audit/entry.ts';
 import { StoreUnavailable } from '../../errors/problem.ts';
 import type { AuditPosition, AuditSnapshot } from '../../inbox/store.ts';
 import { toEntry } from './audit-row.ts';
+import { endConnection } from './connect.ts';
 import { toUnavailable } from './pg-error.ts';
 import type { Server } from './server.ts';
 import { listChains, type NamedChain, readPage } from './snapshot-pages.ts';
@@ -68,7 +69,7 @@ class OpenSnapshot implements AuditSnapshot {
       await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${IDLE_LIMIT_MS}`);
       return new OpenSnapshot(client, await listChains(runOn(client)));
     } catch (error) {
-      await client.end().catch(() => undefined);
+      await endConnection(client);
       throw toUnavailable(error);
     }
   }
@@ -94,6 +95,6 @@ class OpenSnapshot implements AuditSnapshot {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#client.end().catch(() => undefined);
+    await endConnection(this.#client);
   }
 }

@@ -8,6 +8,10 @@ const ANSWER_LIMIT_MS = 6_000;
 /** Milliseconds that a transaction may wait for us: a process that is frozen must not keep its locks. */
 const IDLE_LIMIT_MS = 10_000;
 
+const END_LIMIT_MS = 500;
+/** Milliseconds of silence after which the kernel asks whether the other side is there. */
+const KEEP_ALIVE_MS = 10_000;
+
 /** https://www.postgresql.org/docs/current/catalog-pg-type.html */
 const INT8 = 20;
 
@@ -30,9 +34,19 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
     await keepDurable(client);
     return client;
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await endConnection(client);
     throw error;
   }
+}
+
+/** Never rejects, and waits no longer than half a second: a server that is frozen closes nothing. */
+export async function endConnection(client: pg.Client): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, END_LIMIT_MS);
+  });
+  await Promise.race([client.end().catch(() => undefined), over]);
+  clearTimeout(timer);
 }
 
 export function clientConfig({ url, statementMs = STATEMENT_LIMIT_MS, answerMs }: ConnectOptions): pg.ClientConfig {
@@ -45,6 +59,7 @@ export function clientConfig({ url, statementMs = STATEMENT_LIMIT_MS, answerMs }
     lock_timeout: LOCK_LIMIT_MS,
     idle_in_transaction_session_timeout: Math.max(IDLE_LIMIT_MS, statementMs),
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     // Statements that do not need each other's results go out together.
     pipeline: true,
     types: { getTypeParser },

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
+import { endConnection } from './connect.ts';
 import { HOLD_OWNER } from './recover-leases.ts';
 import type { Server } from './server.ts';
 import { runOn } from './transaction.ts';
@@ -71,9 +72,9 @@ export class Listener {
         const client = await this.#listen();
         const lost = new Promise<void>((resolve) => client.once('end', resolve));
         this.#tell();
-        await this.#pollUntil(lost);
+        await this.#pollUntil(client, lost);
         this.#client = undefined;
-        await client.end().catch(() => undefined);
+        await endConnection(client);
       } catch {
         // The server is away; others say so, and it is tried again.
         this.#client = undefined;
@@ -93,18 +94,21 @@ export class Listener {
       this.#client = client;
       return client;
     } catch (error) {
-      await client.end().catch(() => undefined);
+      await endConnection(client);
       throw error;
     }
   }
 
-  async #pollUntil(lost: Promise<void>): Promise<void> {
+  async #pollUntil(client: pg.Client, lost: Promise<void>): Promise<void> {
     let isLost = false;
     void lost.then(() => {
       isLost = true;
     });
     while (!isLost && !this.#end.signal.aborted) {
       await Promise.race([lost, this.#wait(POLL_MS)]);
+      // A connection that was cut without a word looks open: only a question tells, and whoever is deaf has lost the owner's
+      // lock too. It rejects when no answer comes.
+      if (!isLost) await client.query('SELECT 1');
       this.#tell();
     }
   }

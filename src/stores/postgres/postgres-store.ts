@@ -1,4 +1,5 @@
-import { deriveAuditKey } from '../../audit/chain.ts';
+import type { KeyObject } from 'node:crypto';
+import { deriveAuditKey, hashOf } from '../../audit/chain.ts';
 import { newId } from '../../audit/new-id.ts';
 import { Secret } from '../../config/secret.ts';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
@@ -22,6 +23,7 @@ import type { Parcel } from '../spill/parcel.ts';
 import { AuditSnapshots } from './audit-snapshot.ts';
 import { Claimer } from './claimer.ts';
 import { commitBatch } from './commit-batch.ts';
+import { endConnection } from './connect.ts';
 import { readFirstSeen } from './first-seen.ts';
 import { holdLease, releaseLease } from './hold-lease.ts';
 import { Lanes } from './lanes.ts';
@@ -49,6 +51,9 @@ const SLOW_LIMIT_MS = 10_000;
 const REPLAY_LIMIT_MS = 600_000;
 /** Milliseconds between two looks at a session that is gone before its leases are taken back. */
 const GONE_AFTER_MS = 10_000;
+
+/** Entries looked at to tell whether the key is that of the log. */
+const NEWEST = 50;
 
 const TRY_COMMIT = {
   name: 'try-commit',
@@ -88,7 +93,11 @@ export class PostgresStore implements Store {
     const key = deriveAuditKey(new Secret(options.auditKey));
     const shard = Number.parseInt(this.#owner.slice(-2), 16) % SHARDS;
     this.location = options.location;
-    this.#server = new Server(options.url);
+    // A key that is not the log's is found whenever the server comes, not only where it was there at the start.
+    this.#server = new Server(
+      options.url,
+      options.serve ? (runner) => refuseOtherKey(runner, key, options.location) : undefined,
+    );
     this.#lanes = new Lanes(this.#server, key, COMMIT_LANES);
     this.#slowLanes = new Lanes(this.#server, key, 1, REPLAY_LIMIT_MS);
     this.#snapshots = new AuditSnapshots(this.#server);
@@ -107,7 +116,7 @@ export class PostgresStore implements Store {
    * @throws SettingsError where no waiting will help; StoreUnavailable where the server is away now */
   async connected(): Promise<void> {
     const client = await this.#server.connect();
-    await client.end();
+    await endConnection(client);
   }
 
   async commit(batch: Batch): Promise<CommitResult> {
@@ -218,4 +227,13 @@ export class PostgresStore implements Store {
       throw toUnavailable(error);
     }
   }
+}
+
+/** An entry sealed with another key would look like tampering for as long as the log is kept. */
+async function refuseOtherKey(runner: Runner, key: KeyObject, location: string): Promise<void> {
+  const { entries } = await tailAudit(runner, NEWEST);
+  if (entries.length === 0 || entries.some((entry) => hashOf(entry, key) === entry.hash)) return;
+  throw new SettingsError([
+    `AUDIT_KEY is not the key with which the audit log in ${location} is written; give every process that uses it the same one`,
+  ]);
 }

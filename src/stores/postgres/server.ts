@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
-import { type ConnectOptions, clientConfig, connect, keepDurable } from './connect.ts';
+import { type ConnectOptions, clientConfig, connect, endConnection, keepDurable } from './connect.ts';
 import { migrate } from './migrate.ts';
 import { isRefusal, toUnavailable } from './pg-error.ts';
 import { type Runner, runOn } from './transaction.ts';
@@ -17,6 +17,7 @@ const CLOSE_LIMIT_MS = 1_000;
 /** Ways to the server. The schema is in place before the first of them is used, whenever the server comes. */
 export class Server {
   readonly #url: string;
+  readonly #onFirst: ((runner: Runner) => Promise<void>) | undefined;
   readonly #quick: pg.Pool;
   readonly #slow: pg.Pool;
   /** One attempt serves all who ask meanwhile. */
@@ -24,8 +25,10 @@ export class Server {
   #isMigrated = false;
   #isClosed = false;
 
-  constructor(url: string) {
+  /** @param onFirst looks at what is there before anything else does; what it throws keeps everything from being used */
+  constructor(url: string, onFirst?: (runner: Runner) => Promise<void>) {
     this.#url = url;
+    this.#onFirst = onFirst;
     this.#quick = createPool({ url }, QUICK_CONNECTIONS);
     this.#slow = createPool({ url, statementMs: SLOW_LIMIT_MS }, SLOW_CONNECTIONS);
   }
@@ -93,11 +96,12 @@ export class Server {
       client = await connect({ url: this.#url, statementMs: MIGRATE_LIMIT_MS });
       await migrate(client);
       await refuseUnfinishedCopy(client);
+      await this.#onFirst?.(runOn(client));
       this.#isMigrated = true;
     } catch (error) {
       throw explain(error);
     } finally {
-      await client?.end();
+      if (client !== undefined) await endConnection(client);
     }
   }
 }
