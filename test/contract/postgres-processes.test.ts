@@ -37,6 +37,19 @@ async function said(child: ChildProcessWithoutNullStreams, words: string): Promi
   throw new Error(`it ended without saying "${words}": ${heard}${await text(child.stderr)}`);
 }
 
+/** Resolves when that many sessions of the database wait for a lock. */
+async function untilWaiting(sessions: number): Promise<void> {
+  const patience = AbortSignal.timeout(50_000);
+  for (let waiting = 0; waiting < sessions; ) {
+    await pause(50, undefined, { signal: patience });
+    await rig.database.query('SELECT pg_stat_clear_snapshot()');
+    const [row] = await rig.database.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    waiting = row?.n ?? 0;
+  }
+}
+
 async function accept(contents: readonly string[]): Promise<void> {
   const store = await rig.open();
   await store.commit(makeBatch({ accepts: contents.map((content) => makeAccept({ content, routes: ROUTES })) }));
@@ -46,6 +59,7 @@ describe('a process of its own', () => {
   test('that is killed with deliveries in hand loses their leases, but not before it is surely gone', async () => {
     await accept(['one', 'two', 'three']);
     const child = spawnProcess('crm');
+    child.stdin.write('go');
     await said(child, 'claimed 3');
     const store = await rig.open({ goneAfterMs: GONE_AFTER_MS });
     const recover = (): Promise<number> => store.recoverLeases(Date.now(), MAX_ATTEMPTS);
@@ -74,6 +88,7 @@ describe('a process of its own', () => {
   test('that ends in order leaves what it had in hand to others at once', async () => {
     await accept(['one']);
     const child = spawnProcess('crm');
+    child.stdin.write('go');
     await said(child, 'claimed 1');
     child.stdin.end();
     expect(await once(child, 'close')).toEqual([0, null]);
@@ -83,6 +98,13 @@ describe('a process of its own', () => {
 
   test('twenty that start at once on an empty database apply each migration once', async () => {
     const children = Array.from({ length: 20 }, () => spawnProcess());
+    await Promise.all(children.map((child) => said(child, 'loaded')));
+    // Whoever makes this table waits to see what becomes of ours, so that all of them are there before any goes on.
+    await rig.database.query('BEGIN');
+    await rig.database.query('CREATE TABLE schema_migrations ()');
+    for (const child of children) child.stdin.write('go');
+    await untilWaiting(children.length);
+    await rig.database.query('ROLLBACK');
     await Promise.all(children.map((child) => said(child, 'connected')));
     const ends = children.map(async (child) => {
       child.stdin.end();
@@ -98,5 +120,5 @@ describe('a process of its own', () => {
       'SELECT count(*)::int AS n FROM (SELECT FROM delivery_counts GROUP BY shard, state HAVING count(*) > 1) AS t',
     );
     expect(twice).toEqual({ n: 0 });
-  }, 60_000);
+  }, 90_000);
 });

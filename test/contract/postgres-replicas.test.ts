@@ -45,6 +45,11 @@ describe('two replicas', () => {
       }
     }
     expect(await rig.countEvents()).toBe(rounds * each);
+    // One would be tried again, after a second in which both sides waited.
+    const [circles] = await rig.database.query(
+      'SELECT deadlocks::int AS n FROM pg_stat_database WHERE datname = current_database()',
+    );
+    expect(circles).toEqual({ n: 0 });
   });
 });
 
@@ -121,5 +126,33 @@ describe('two workers that claim at once', () => {
       done: LEADS.length * EACH,
       dead: 0,
     });
+  });
+
+  test('wake what waits, also where the end of one delivery meets a look at the next', async () => {
+    const worker = await rig.open();
+    const other = await rig.open();
+    const rounds = 100;
+    const look = (store: Store, lease: string) => {
+      const now = Date.now();
+      return store.claim({ now, places: [{ handler: 'crm', limit: 1 }], lease, leaseUntil: now + 60_000 });
+    };
+    const accept = (content: string, lead: string) =>
+      worker.commit(makeBatch({ accepts: [makeAccept({ content, lead, routes: ROUTES })] }));
+    const finish = async (delivery: ClaimedDelivery | undefined, afterMs: number) => {
+      if (delivery === undefined) throw new Error('nothing was claimed');
+      await pause(afterMs);
+      return worker.commit(makeBatch({ outcomes: [makeOutcome(delivery, { state: 'done' })] }));
+    };
+    for (let round = 0; round < rounds; round += 1) {
+      const lead = `lead-${round}@one.example`;
+      await accept(`first ${round}`, lead);
+      const [first] = (await look(worker, `first ${round}`)).deliveries;
+      await accept(`second ${round}`, lead);
+      // The second is held back by the first, or it is not, but never for ever.
+      const [early] = await Promise.all([look(other, `early ${round}`), finish(first, round % 5)]);
+      const { deliveries } = early.deliveries.length > 0 ? early : await look(other, `late ${round}`);
+      expect(deliveries.map(text)).toEqual([`second ${round}`]);
+      await finish(deliveries[0], 0);
+    }
   });
 });

@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Reads process ids until whoever writes them is gone, ends the last one as far as it still runs, and clears up. */
+/** Reads process ids until whoever writes them is gone, ends the last one as far as it still runs, and clears up, small disks
+ * that were mounted there included. */
 const GUARD = `
 while read -r line; do pid=$line; done
 if [ -n "$pid" ]; then
@@ -16,6 +17,7 @@ if [ -n "$pid" ]; then
   done
   [ "$left" -gt 0 ] || kill -KILL "$pid" 2>/dev/null
 fi
+umount -l "$1"/* 2>/dev/null
 rm -rf "$1"
 `;
 
