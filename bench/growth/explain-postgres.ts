@@ -36,7 +36,7 @@ export async function explainPostgres(url: string): Promise<readonly Plan[]> {
     const places = HANDLERS.map((handler) => ({ handler, limit: EVENTS / 2 }));
     await nextDueAt(runner, { places });
     const request = { now, places, lease: newId(), leaseUntil: now + 60_000 };
-    const { deliveries } = await claimStep(runner, request, 0);
+    const { deliveries } = await claimStep(runner, request);
     if (deliveries.length === 0) throw new Error('nothing was claimed, so there is nothing to explain');
     const done = { state: 'done', at: now, nextAt: null, holdUntil: null, error: null, counts: true } as const;
     await endAttempts(

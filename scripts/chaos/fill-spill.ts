@@ -1,14 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fillDisk } from '../fill-disk.ts';
 import type { Ground, Surroundings } from './site.ts';
 import { type Scene, type Trial, tryUnderLoad } from './trial.ts';
 
 const DISK = 'size=48m,mode=755';
 const LIMIT = '1mb';
-const BLOCK = Buffer.alloc(64 * 1024);
+
 /** Answers 503 that are enough, and the milliseconds in which they come. */
 const ENOUGH = 20;
 const REFUSED_WITHIN_MS = 60_000;
@@ -53,27 +54,6 @@ async function makeDisk({ folder }: Pick<Ground, 'folder'>): Promise<OnDisk> {
       spawnSync('umount', [disk]);
     },
   };
-}
-
-function fillDisk(file: string): void {
-  const descriptor = openSync(file, 'w');
-  try {
-    for (let size = BLOCK.byteLength; size >= 1; ) {
-      // A smaller piece may still fit where a larger one does not.
-      if (!writes(descriptor, size)) size = Math.floor(size / 2);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function writes(descriptor: number, size: number): boolean {
-  try {
-    return writeSync(descriptor, BLOCK, 0, size) > 0;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
-    throw error;
-  }
 }
 
 /** Root may, save in most containers. */

@@ -1,13 +1,13 @@
-import { chmodSync, closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { SteadyLoad } from '../../test/support/steady-load.ts';
+import { fillDisk } from '../fill-disk.ts';
 import { inFolder, requireAll, requireAnswers, run, until, withReceiver } from './trial.ts';
 
 const CLIENTS = 8;
 /** Answers of one kind that are waited for. */
 const ENOUGH = 40;
-const BLOCK = Buffer.alloc(64 * 1024);
 
 export interface PlaceReport {
   readonly refused: number;
@@ -49,34 +49,13 @@ export const proveFullDisk: PlaceProof = () =>
     try {
       return await tryOutage(
         disk,
-        () => fill(filler),
+        () => fillDisk(filler),
         () => rmSync(filler),
       );
     } finally {
       run('umount', disk);
     }
   });
-
-function fill(file: string): void {
-  const descriptor = openSync(file, 'w');
-  try {
-    for (let size = BLOCK.byteLength; size >= 1; ) {
-      // A smaller piece may still fit where a larger one does not.
-      if (!writes(descriptor, size)) size = Math.floor(size / 2);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function writes(descriptor: number, size: number): boolean {
-  try {
-    return writeSync(descriptor, BLOCK, 0, size) > 0;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
-    throw error;
-  }
-}
 
 /** Root writes whatever the modes say, so for root the file is made immutable. */
 export const proveReadOnly: PlaceProof = () =>

@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { deriveAuditKey } from '../audit/chain.ts';
 import type { AuditDraft, ChainHead } from '../audit/entry.ts';
 import { draft } from '../audit/make-draft.ts';
 import { newId } from '../audit/new-id.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import type { Settings } from '../config/settings.ts';
+import { storeLocation } from '../config/store-location.ts';
 import type { Store } from '../inbox/store.ts';
-import { refuseForeignKey } from '../refuse-foreign-key.ts';
+import type { PostgresStore } from '../stores/postgres/postgres-store.ts';
+import { refuseForeignKey } from '../stores/refuse-foreign-key.ts';
 import { SqliteStore } from '../stores/sqlite/sqlite-store.ts';
+
+type PostgresSettings = Extract<Settings['store'], { readonly kind: 'postgres' }>;
 
 /** What can be done without the key of the audit chain, because it writes nothing. */
 export type ReadableStore = Pick<
@@ -37,7 +42,7 @@ export function operateStore<T>(settings: Settings, work: (store: Store) => Prom
     settings,
     () => settings.audit.key.reveal(),
     async (store) => {
-      await refuseForeignKey(store, settings);
+      await refuseForeignKey(store, deriveAuditKey(settings.audit.key), storeLocation(settings.store));
       return work(store);
     },
   );
@@ -48,7 +53,11 @@ async function withStore<T>(
   auditKey: () => string,
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const store = await openStore(settings, auditKey());
+  const { store: chosen } = settings;
+  // What is made from a store is personal, and so is what lies beside its file: for this user alone.
+  process.umask(0o077);
+  const store =
+    chosen.kind === 'postgres' ? await openPostgres(chosen, auditKey()) : await openSqlite(chosen.file, auditKey);
   try {
     return await work(store);
   } finally {
@@ -56,31 +65,28 @@ async function withStore<T>(
   }
 }
 
-/** @throws Error where there is no store yet, or its server is away; SettingsError where it cannot be used */
-async function openStore({ store }: Settings, auditKey: string): Promise<Store> {
-  if (store.kind === 'postgres') {
-    const { PostgresStore } = await import('../stores/postgres/postgres-store.ts');
-    const opened = PostgresStore.open({ url: store.url.reveal(), location: store.location, auditKey, serve: false });
-    try {
-      await opened.connected();
-      return opened;
-    } catch (error) {
-      await opened.close();
-      throw error;
-    }
+/** @throws StoreUnavailable where its server is away now; SettingsError where it cannot be used */
+export async function openPostgres(store: PostgresSettings, auditKey: string): Promise<PostgresStore> {
+  // Here and not above: most commands need no PostgreSQL.
+  const { PostgresStore } = await import('../stores/postgres/postgres-store.ts');
+  const opened = PostgresStore.open({ url: store.url.reveal(), location: store.location, auditKey, serve: false });
+  try {
+    await opened.connected();
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
   }
-  return openSqlite(store.file, auditKey);
 }
 
-function openSqlite(file: string, auditKey: string): Promise<SqliteStore> {
+/** @throws Error where there is no store yet, which is to be said before that there is no key either */
+function openSqlite(file: string, auditKey: () => string): Promise<SqliteStore> {
   if (!existsSync(file)) {
     throw new Error(
       `there is no store at ${file} yet; start the receiver once from this folder, or set DATABASE_URL to where its file lies`,
     );
   }
-  // What lies beside the file and what is made from it is personal: for this user alone.
-  process.umask(0o077);
-  return SqliteStore.open({ file, writer: newId(), auditKey, serve: false });
+  return SqliteStore.open({ file, writer: newId(), auditKey: auditKey(), serve: false });
 }
 
 /** An entry for what the person at the command line does. */

@@ -2,8 +2,8 @@ import { type Command, Option } from 'commander';
 import { deriveAuditKey } from '../audit/chain.ts';
 import type { Settings } from '../config/settings.ts';
 import { StoreUnavailable } from '../errors/problem.ts';
-import { refuseForeignKey } from '../refuse-foreign-key.ts';
 import type { CopyOptions, CopyResult } from '../stores/copy/copy-store.ts';
+import { refuseForeignKey } from '../stores/refuse-foreign-key.ts';
 import { Interrupted, interruptible } from './interrupt.ts';
 import { commandSettings, operatorDraft } from './open-store.ts';
 import { jsonOption } from './options.ts';
@@ -78,7 +78,7 @@ async function run(ends: CopyEnds, settings: Settings, startOver: boolean): Prom
       url: ends.url.reveal(),
       key: deriveAuditKey(settings.audit.key),
       startOver,
-      checkKey: (log) => refuseForeignKey(log, { ...settings, store: { kind: 'sqlite', file: ends.file } }),
+      checkKey: (log) => refuseForeignKey(log, deriveAuditKey(settings.audit.key), ends.file),
       toDraft: (facts) => operatorDraft('store.copy', facts),
       onBegin: ({ startedAt, rows }) => {
         isBegun = true;

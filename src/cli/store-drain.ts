@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { deriveAuditKey } from '../audit/chain.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
-import { refuseForeignKey } from '../refuse-foreign-key.ts';
 import type { PostgresStore } from '../stores/postgres/postgres-store.ts';
+import { refuseForeignKey } from '../stores/refuse-foreign-key.ts';
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts';
 import { interruptible } from './interrupt.ts';
-import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
+import { commandSettings, openPostgres, operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption } from './options.ts';
 import { count, print, printJson } from './print.ts';
 import { startProgress } from './progress.ts';
@@ -62,12 +63,9 @@ async function openPrimary(settings: Settings): Promise<PostgresStore> {
       'DATABASE_URL must name the PostgreSQL database that the spill belongs to, as postgres://USER:PASSWORD@HOST/DATABASE',
     ]);
   }
-  const { PostgresStore } = await import('../stores/postgres/postgres-store.ts');
-  const auditKey = settings.audit.key.reveal();
-  const primary = PostgresStore.open({ url: store.url.reveal(), location: store.location, auditKey, serve: false });
+  const primary = await openPostgres(store, settings.audit.key.reveal());
   try {
-    await primary.connected();
-    await refuseForeignKey(primary, settings);
+    await refuseForeignKey(primary, deriveAuditKey(settings.audit.key), primary.location);
     return primary;
   } catch (error) {
     await primary.close();
@@ -81,7 +79,7 @@ async function drainInto(primary: PostgresStore, file: string, settings: Setting
   const stop = interruptible();
   const drained = { events: 0, bodies: 0, entries: 0 };
   try {
-    await refuseForeignKey(spill, { ...settings, store: { kind: 'sqlite', file } });
+    await refuseForeignKey(spill, deriveAuditKey(settings.audit.key), file);
   } catch (error) {
     // Without an entry: it would be the first one of the database, and sealed with the wrong key.
     stop.release();

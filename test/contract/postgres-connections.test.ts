@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
+import { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
 import { type CommitCut, PostgresProxy } from '../support/postgres-proxy.ts';
 import { makeAccept, makeBatch, makeDraft } from './make-parts.ts';
 import { usePostgres } from './postgres-rig.ts';
@@ -60,6 +61,57 @@ describe('a connection on which nothing passes any more', () => {
     expect(accepted[0]?.id).toBe(batch.accepts[0]?.event.id);
     expect(await rig.countEvents()).toBe(1);
     expect((await store.counts()).deliveries).toMatchObject({ pending: 1 });
+    await rig.soundAudit();
+  });
+});
+
+describe('a connection that is gone and says nothing', () => {
+  test('is noticed by who listens on it: its owner is there again for the others, and hears them', async () => {
+    const between = await PostgresProxy.open(Number(new URL(rig.database.url).port));
+    proxy = between;
+    const store = await rig.open({ url: between.through(rig.database.url), serve: true });
+    await untilOwned(true);
+    between.forget();
+    await untilOwned(false);
+    // Nothing is sent on it meanwhile; the listener has to ask by itself.
+    await untilOwned(true);
+    const heard = new Promise<void>((resolve) => store.onForeignChange(resolve));
+    const other = await rig.open();
+    await other.commit(makeBatch({ accepts: [makeAccept({ routes: ROUTES })] }));
+    await heard;
+  }, 60_000);
+});
+
+/** Resolves when the lock of an owner is held in this database, or when none is. */
+async function untilOwned(isOwned: boolean): Promise<void> {
+  const patience = AbortSignal.timeout(50_000);
+  for (;;) {
+    const [row] = await rig.database.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_locks JOIN pg_database d ON d.oid = pg_locks.database
+        WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND datname = current_database()`,
+    );
+    if ((row?.n ?? 0) > 0 === isOwned) return;
+    await pause(50, undefined, { signal: patience });
+  }
+}
+
+describe('a key that is not the one of the log', () => {
+  test('is refused whenever the server answers, and nothing is sealed with it', async () => {
+    const store = await rig.open();
+    await store.commit(makeBatch({ audits: [makeDraft()] }));
+    const { between } = await openThroughProxy();
+    between.freeze();
+    const foreign = PostgresStore.open({
+      url: between.through(rig.database.url),
+      location: 'a database of the tests',
+      auditKey: 'another key than that of the contract suite',
+      serve: true,
+    });
+    await expect(foreign.connected()).rejects.toMatchObject({ name: 'StoreUnavailable' });
+    between.thaw();
+    await expect(foreign.connected()).rejects.toMatchObject({ name: 'SettingsError' });
+    await expect(foreign.commit(makeBatch({ audits: [makeDraft()] }))).rejects.toThrow(/AUDIT_KEY is not the key/);
+    await foreign.close();
     await rig.soundAudit();
   });
 });

@@ -139,7 +139,7 @@ describe('looks at little of a large table for', () => {
     const request = { filter: { limit: 50 }, only: 'finished', now: Date.now(), audit: makeDraft() } as const;
     const plans: Plan[] = [];
     // The newest 99 are pending.
-    expect(await replayDeliveries(explaining(plans), chain, request, 0)).toEqual({ events: 50, deliveries: 50 });
+    expect(await replayDeliveries(explaining(plans), chain, request)).toEqual({ events: 50, deliveries: 50 });
     expect(lookedAt(plans)).toBeLessThan(LOOKED_AT);
   });
 
@@ -148,7 +148,7 @@ describe('looks at little of a large table for', () => {
     const chain = await lane.open(runOn(client), Date.now());
     const request = { now: Date.now(), eventsBefore: Date.now(), auditBefore: Date.now(), limit: 100 };
     const plans: Plan[] = [];
-    const step = await prune(explaining(plans), { chain, lane }, { ...request, cursor: { eventsAfter: 120 } }, 0);
+    const step = await prune(explaining(plans), { chain, lane }, { ...request, cursor: { eventsAfter: 120 } });
     expect(step).toEqual({ events: 100, audits: 0, more: true, cursor: { eventsAfter: 220 } });
     expect(lookedAt(plans)).toBeLessThan(LOOKED_AT);
   });

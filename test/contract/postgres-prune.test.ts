@@ -75,7 +75,7 @@ const asPruner =
   async (runner: Runner): Promise<PruneResult> => {
     const { lane } = new Writer();
     const chain = await lane.open(runner, Date.now());
-    const result = await prune(runner, { chain, lane }, pruneRequest(audits), 0);
+    const result = await prune(runner, { chain, lane }, pruneRequest(audits));
     const { statement, values } = chain.close();
     await runner.all(statement, ...values);
     return result;
@@ -83,7 +83,7 @@ const asPruner =
 
 const asReplayer = async (runner: Runner) => {
   const chain = await new Writer().lane.open(runner, Date.now());
-  return replayDeliveries(runner, chain, replayRequest(), 0);
+  return replayDeliveries(runner, chain, replayRequest());
 };
 
 describe('pruning of events', () => {

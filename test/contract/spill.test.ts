@@ -1,18 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { newId } from '../../src/audit/new-id.ts';
 import { SpillingStore } from '../../src/stores/spill/spilling-store.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { AUDIT_KEY, describeStore, type StoreUnderTest } from './store-contract.ts';
-
-const TAMPERINGS = {
-  metadata: `UPDATE audit_entries SET metadata = '{"n":2}' WHERE seq > 1`,
-  'delete-entry': 'DELETE FROM audit_entries WHERE seq = 2',
-  reorder: 'UPDATE audit_entries SET position = 1000 - position',
-  hide: 'UPDATE audit_entries SET position = -position WHERE seq = 2',
-};
+import { tamperSqlite } from './tamper-sqlite.ts';
 
 /** A store that is never away, with a spill beside it for each process: nothing of the contract may change by that. */
 async function createSpilling(): Promise<StoreUnderTest> {
@@ -33,11 +26,7 @@ async function createSpilling(): Promise<StoreUnderTest> {
       opened.push(store);
       return store;
     },
-    tamper(change) {
-      const db = new DatabaseSync(file);
-      db.exec(TAMPERINGS[change]);
-      db.close();
-    },
+    tamper: (change) => tamperSqlite(file, change),
     async remove() {
       await Promise.all(opened.map((store) => store.close()));
       rmSync(dir, { recursive: true });

@@ -24,6 +24,7 @@ export class PostgresProxy {
   readonly port: number;
   readonly #server: Server;
   readonly #lines = new Set<Line>();
+  readonly #forgotten = new Set<Socket>();
   #isFrozen = false;
   #cut: { readonly when: CommitCut; readonly done: () => void } | undefined;
 
@@ -87,10 +88,23 @@ export class PostgresProxy {
     }
   }
 
+  /** The server is told that the connections of now have ended, the clients are not, as after a failover: they write, and
+   * nobody answers. New ones work. */
+  forget(): void {
+    for (const { client, upstream } of this.#lines) {
+      for (const socket of [client, upstream]) socket.removeAllListeners().on('error', () => undefined);
+      client.pause();
+      upstream.destroy();
+      this.#forgotten.add(client);
+    }
+    this.#lines.clear();
+  }
+
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.cutAll();
+    for (const client of this.#forgotten) client.destroy();
     await closed;
   }
 

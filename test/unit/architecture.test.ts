@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['events', 'authenticate'],
   ['index.ts', 'inbox'],
   ['http', 'dispatch', 'stores'],
-  ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts', 'refuse-foreign-key.ts'],
+  ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
   ['open-store.ts', 'route-source.ts'],
   ['compose-metrics.ts'],
   ['compose-http.ts'],

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Accept, ClaimedDelivery } from '../../src/inbox/store.ts';
 import type { SpillingStore } from '../../src/stores/spill/spilling-store.ts';
@@ -391,5 +393,20 @@ describe('while events are in the spill', () => {
     under.primary.recover();
     await under.reaches('direct');
     expect((await store.prune(request)).audits).toBeGreaterThan(0);
+  });
+});
+
+describe('a spill whose file vanishes under the service', () => {
+  test("is made anew, and is in nobody's way once the primary store answers", async () => {
+    await commit('before');
+    for (const path of [under.file, `${under.file}-wal`, `${under.file}-shm`]) rmSync(path, { force: true });
+    under.primary.health = 'down';
+    let answered: unknown;
+    // Until the thread that owns the file has opened it again, commits are refused.
+    while (answered === undefined) answered = await commit('during').catch(() => pause(50));
+    expect(inSpill()).toEqual(['during']);
+    under.primary.recover();
+    await under.reaches('direct');
+    expect(inPrimary()).toEqual(['before', 'during']);
   });
 });

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { AuditEntry } from '../../audit/entry.ts';
 import { StoreUnavailable } from '../../errors/problem.ts';
 import type { AuditPosition, AuditSnapshot } from '../../inbox/store.ts';
-import { toEntry } from './audit-row.ts';
+import { toEntry } from '../audit-row.ts';
 import { endConnection } from './connect.ts';
 import { toUnavailable } from './pg-error.ts';
 import type { Server } from './server.ts';

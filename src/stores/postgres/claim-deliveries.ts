@@ -1,6 +1,7 @@
 import type { ClaimedDelivery, ClaimRequest, ClaimResult } from '../../inbox/store.ts';
-import { Tally } from './tally.ts';
+import { Tally } from '../tally.ts';
 import type { Runner, Statement } from './transaction.ts';
+import { writeTally } from './write-tally.ts';
 
 /** Bodies that one claim hands over at the most, so that a full house of megabyte replies does not fill the memory. */
 const CLAIM_BYTES = 32 * 1024 * 1024;
@@ -107,7 +108,7 @@ export interface ClaimStep {
 }
 
 /** One transaction's work. `lease` names the owner too (see recover-leases.ts). */
-export async function claimStep(runner: Runner, request: ClaimRequest, shard: number): Promise<ClaimStep> {
+export async function claimStep(runner: Runner, request: ClaimRequest): Promise<ClaimStep> {
   const { places, now, leaseUntil } = request;
   const locked = await runner.all<{ id: number }>(
     LOCK_DUE,
@@ -136,8 +137,7 @@ export async function claimStep(runner: Runner, request: ClaimRequest, shard: nu
   const rows = await runner.all<LeasedRow>(LEASE, [...chosen.keys()], request.lease, leaseUntil, now);
   const tally = new Tally();
   for (const _ of rows) tally.move('pending', 'running');
-  const counting = tally.statement(shard);
-  if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+  await writeTally(runner, tally);
   const order = [...chosen.keys()];
   const deliveries = rows
     .map((row) => toClaimed(row, request.lease, chosen.get(row.id)?.overtaking === true))

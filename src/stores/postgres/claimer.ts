@@ -1,10 +1,11 @@
 import type { ClaimRequest, ClaimResult } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import { claimStep, nextDueAt } from './claim-deliveries.ts';
 import { endAttempts } from './end-attempts.ts';
 import { recoverStep, VanishedOwners } from './recover-leases.ts';
 import type { Server } from './server.ts';
-import { Tally } from './tally.ts';
 import { type Runner, runOn, type Statement, transact, UnknownOutcome } from './transaction.ts';
+import { writeTally } from './write-tally.ts';
 
 /** Milliseconds for which one claim goes on while what it looks at turns out to be held back. */
 const LOOK_MS = 500;
@@ -20,7 +21,6 @@ export interface ClaimerOptions {
   readonly server: Server;
   /** Leases name it, so that another process's are told from ours. */
   readonly owner: string;
-  readonly shard: number;
   readonly goneAfterMs: number;
 }
 
@@ -45,7 +45,7 @@ export class Claimer {
         const due = await nextDueAt(runOn(client), request);
         if (due === null || due > request.now) return { deliveries: [], nextDueAt: due };
         const { deliveries, heldBack } = await this.#step(request, () =>
-          transact(client, (runner) => claimStep(runner, request, this.#options.shard)),
+          transact(client, (runner) => claimStep(runner, request)),
         );
         if (deliveries.length > 0) return { deliveries, nextDueAt: await nextDueAt(runOn(client), request) };
         if (heldBack === 0 || performance.now() > until) return { deliveries, nextDueAt: due };
@@ -55,11 +55,11 @@ export class Claimer {
 
   /** In steps; the first of them also looks for processes that have vanished. */
   async recover(now: number, maxAttempts: number): Promise<number> {
-    const { server, owner, shard } = this.#options;
+    const { server, owner } = this.#options;
     return server.use((client) =>
       transact(client, async (runner) => {
         const gone = await this.#vanished.find(runner, owner);
-        return recoverStep(runner, { gone, now, maxAttempts, shard });
+        return recoverStep(runner, { gone, now, maxAttempts });
       }),
     );
   }
@@ -99,7 +99,6 @@ export class Claimer {
     );
     const tally = new Tally();
     for (const [state, n] of moved) tally.move('running', state, n);
-    const counting = tally.statement(this.#options.shard);
-    if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+    await writeTally(runner, tally);
   }
 }

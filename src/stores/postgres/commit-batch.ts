@@ -1,11 +1,12 @@
 import { completeAudit } from '../../inbox/complete-audit.ts';
 import type { Batch, CommitResult, DeliveryOutcome } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import { acceptEvents } from './accept-events.ts';
 import type { OpenChain } from './audit-lane.ts';
 import { type EndedAttempt, endAttempts } from './end-attempts.ts';
 import { keepQuarantined, markRetried } from './keep-quarantined.ts';
-import { Tally } from './tally.ts';
 import type { Runner } from './transaction.ts';
+import { writeTally } from './write-tally.ts';
 
 /**
  * A batch's work inside a transaction, its audit entries gathered in `chain` and not written yet. Locks are taken in one
@@ -15,7 +16,7 @@ export async function commitBatch(
   runner: Runner,
   chain: OpenChain,
   batch: Batch,
-  { now, shard }: { readonly now: number; readonly shard: number },
+  now: number,
 ): Promise<Omit<CommitResult, 'head'>> {
   const tally = new Tally();
   const { results, deliveries } = await acceptEvents(runner, batch.accepts, now);
@@ -24,11 +25,9 @@ export async function commitBatch(
   await markRetried(runner, batch.accepts, results);
   const moved = await endAttempts(runner, batch.outcomes.map(toEnded), now);
   for (const [state, n] of moved) {
-    tally.add('running', -n);
-    tally.add(state, n);
+    tally.move('running', state, n);
   }
-  const counting = tally.statement(shard);
-  if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+  await writeTally(runner, tally);
 
   for (const [index, { audit }] of batch.accepts.entries()) {
     const result = results[index];

@@ -1,4 +1,5 @@
 import type { DeliveryState, EventFilter } from '../../inbox/store.ts';
+import { STATE_LITERALS } from '../event-row.ts';
 import { isUuid, toText } from './text.ts';
 import type { Value } from './transaction.ts';
 
@@ -7,13 +8,6 @@ import type { Value } from './transaction.ts';
  * In the protocol the empty name is that of the statement nobody keeps.
  */
 export const UNNAMED = '';
-
-const STATES: Record<DeliveryState, string> = {
-  pending: "'pending'",
-  running: "'running'",
-  done: "'done'",
-  dead: "'dead'",
-};
 
 export interface Match {
   /** Conditions over `events e`, with the values as $1, $2 and so on. */
@@ -44,11 +38,13 @@ export function matchEvents(filter: Omit<EventFilter, 'limit'>): Match {
 }
 
 /**
- * The state as a literal of our own, since a partial index serves no bound value. Whatever is not done is gathered first, by
+ * Whatever is not done is gathered first, by
  * that index, because it may lie at the far end of the table; what is done is everywhere, and looked for event by event.
  */
 function hasState(state: DeliveryState): string {
-  const matching = `SELECT d.event_seq FROM deliveries d WHERE d.state = ${STATES[state]}`;
+  // What is pending has an index by an expression of its own (see the migration).
+  const column = state === 'pending' ? "d.state || ''" : 'd.state';
+  const matching = `SELECT d.event_seq FROM deliveries d WHERE ${column} = ${STATE_LITERALS[state]}`;
   return state === 'done' ? `e.seq IN (${matching})` : `e.seq = ANY (ARRAY(${matching}))`;
 }
 

@@ -1,18 +1,13 @@
 import { routesFor } from '../../inbox/accept.ts';
 import type { AcceptResult, HandlerRoute } from '../../inbox/store.ts';
 import type { Parcel, SpilledEvent } from '../spill/parcel.ts';
+import { Tally } from '../tally.ts';
 import { acceptEvents } from './accept-events.ts';
 import { moveBodies } from './move-bodies.ts';
 import { hasChainStart, LOCK_STARTS, moveEntries } from './move-entries.ts';
 import { registeredHandlers } from './register-handlers.ts';
-import { Tally } from './tally.ts';
 import type { Runner, Statement } from './transaction.ts';
-
-/** The spill forgets what it is told is here, so that has to be on the disk, whatever the server's own default says. */
-const KEEP_DURABLE: Statement = {
-  name: 'keep-move-durable',
-  text: `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`,
-};
+import { writeTally } from './write-tally.ts';
 
 /** Those that a move or a commit of unknown outcome has brought here before. */
 const SETTLED: Statement = {
@@ -35,15 +30,13 @@ const INSERT_ALIASES: Statement = {
  * @returns deliveries made
  * @throws Error where an audit entry is there already with another hash: whichever is genuine, neither may replace the other
  */
-export async function moveIn(runner: Runner, parcel: Parcel, shard: number): Promise<number> {
-  await runner.all(KEEP_DURABLE);
+export async function moveIn(runner: Runner, parcel: Parcel): Promise<number> {
   if (hasChainStart(parcel.entries)) await runner.all(LOCK_STARTS);
   const pending = await moveEvents(runner, parcel.events, Date.now());
   await moveBodies(runner, parcel.bodies);
   const tally = new Tally();
   tally.add('pending', pending);
-  const counting = tally.statement(shard);
-  if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+  await writeTally(runner, tally);
   await moveEntries(runner, parcel.entries);
   return pending;
 }

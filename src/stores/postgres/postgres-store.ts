@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto';
-import { deriveAuditKey, hashOf } from '../../audit/chain.ts';
+import { deriveAuditKey } from '../../audit/chain.ts';
 import { newId } from '../../audit/new-id.ts';
 import { Secret } from '../../config/secret.ts';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
@@ -19,6 +18,7 @@ import type {
   Store,
   StoreCondition,
 } from '../../inbox/store.ts';
+import { refuseForeignKey } from '../refuse-foreign-key.ts';
 import type { Parcel } from '../spill/parcel.ts';
 import { AuditSnapshots } from './audit-snapshot.ts';
 import { Claimer } from './claimer.ts';
@@ -39,8 +39,8 @@ import { EXPIRE_OWN } from './recover-leases.ts';
 import { registeredHandlers, registerHandlers } from './register-handlers.ts';
 import { replayDeliveries } from './replay-deliveries.ts';
 import { Server } from './server.ts';
-import { SHARDS } from './tally.ts';
 import { type Runner, transact } from './transaction.ts';
+import { anyShard } from './write-tally.ts';
 
 /** Batches that are committed at once. */
 export const COMMIT_LANES = 3;
@@ -51,9 +51,6 @@ const SLOW_LIMIT_MS = 10_000;
 const REPLAY_LIMIT_MS = 600_000;
 /** Milliseconds between two looks at a session that is gone before its leases are taken back. */
 const GONE_AFTER_MS = 10_000;
-
-/** Entries looked at to tell whether the key is that of the log. */
-const NEWEST = 50;
 
 const TRY_COMMIT = {
   name: 'try-commit',
@@ -91,19 +88,20 @@ export class PostgresStore implements Store {
 
   private constructor(options: PostgresOptions) {
     const key = deriveAuditKey(new Secret(options.auditKey));
-    const shard = Number.parseInt(this.#owner.slice(-2), 16) % SHARDS;
     this.location = options.location;
     // A key that is not the log's is found whenever the server comes, not only where it was there at the start.
     this.#server = new Server(
       options.url,
-      options.serve ? (runner) => refuseOtherKey(runner, key, options.location) : undefined,
+      options.serve
+        ? (runner) => refuseForeignKey({ tailAudit: (limit) => tailAudit(runner, limit) }, key, options.location)
+        : undefined,
     );
     this.#lanes = new Lanes(this.#server, key, COMMIT_LANES);
     this.#slowLanes = new Lanes(this.#server, key, 1, REPLAY_LIMIT_MS);
     this.#snapshots = new AuditSnapshots(this.#server);
     this.#listener = new Listener(this.#server, this.#owner);
     const { goneAfterMs = GONE_AFTER_MS } = options;
-    this.#claimer = new Claimer({ server: this.#server, owner: this.#owner, shard, goneAfterMs });
+    this.#claimer = new Claimer({ server: this.#server, owner: this.#owner, goneAfterMs });
     if (options.serve) this.#listener.start();
   }
 
@@ -121,7 +119,7 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitResult> {
     const { result, head } = await this.#lanes.run(
-      (runner, chain) => commitBatch(runner, chain, batch, { now: Date.now(), shard: this.#shard() }),
+      (runner, chain) => commitBatch(runner, chain, batch, Date.now()),
       COMMIT_LIMIT_MS,
     );
     if (result.pending > 0) this.#listener.notify();
@@ -130,7 +128,7 @@ export class PostgresStore implements Store {
 
   /** What a spill has kept, in one transaction; the same again changes nothing. */
   async moveIn(parcel: Parcel): Promise<void> {
-    const pending = await this.#transact((runner) => moveIn(runner, parcel, this.#shard()));
+    const pending = await this.#transact((runner) => moveIn(runner, parcel));
     if (pending > 0) this.#listener.notify();
   }
 
@@ -153,7 +151,7 @@ export class PostgresStore implements Store {
   counts = () => this.#server.read(readCounts);
 
   async check(): Promise<StoreCondition> {
-    await this.#server.read((runner) => runner.all(TRY_COMMIT, this.#shard()));
+    await this.#server.read((runner) => runner.all(TRY_COMMIT, anyShard()));
     return { degraded: null };
   }
 
@@ -166,7 +164,7 @@ export class PostgresStore implements Store {
 
   async replay(request: ReplayRequest): Promise<ReplayResult> {
     const { result } = await this.#slowLanes.run(
-      (runner, chain) => replayDeliveries(runner, chain, request, this.#shard()),
+      (runner, chain) => replayDeliveries(runner, chain, request),
       SLOW_LIMIT_MS,
     );
     this.#listener.notify();
@@ -179,7 +177,7 @@ export class PostgresStore implements Store {
 
   async prune(request: PruneRequest): Promise<PruneResult> {
     const { result } = await this.#lanes.run(
-      (runner, chain, lane) => prune(runner, { chain, lane }, request, this.#shard()),
+      (runner, chain, lane) => prune(runner, { chain, lane }, request),
       SLOW_LIMIT_MS,
     );
     return result;
@@ -209,13 +207,8 @@ export class PostgresStore implements Store {
     await this.#server.close();
   }
 
-  /** Any: what matters is that writers seldom take the same. */
-  #shard(): number {
-    return Math.floor(Math.random() * SHARDS);
-  }
-
-  #transact<Result>(work: (runner: Runner) => Promise<Result>, pace?: 'quick' | 'slow'): Promise<Result> {
-    return this.#guard(() => this.#server.use((client) => transact(client, work), pace));
+  #transact<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
+    return this.#guard(() => this.#server.use((client) => transact(client, work)));
   }
 
   async #guard<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -227,13 +220,4 @@ export class PostgresStore implements Store {
       throw toUnavailable(error);
     }
   }
-}
-
-/** An entry sealed with another key would look like tampering for as long as the log is kept. */
-async function refuseOtherKey(runner: Runner, key: KeyObject, location: string): Promise<void> {
-  const { entries } = await tailAudit(runner, NEWEST);
-  if (entries.length === 0 || entries.some((entry) => hashOf(entry, key) === entry.hash)) return;
-  throw new SettingsError([
-    `AUDIT_KEY is not the key with which the audit log in ${location} is written; give every process that uses it the same one`,
-  ]);
 }

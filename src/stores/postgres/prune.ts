@@ -1,8 +1,9 @@
 import type { PruneRequest, PruneResult } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import type { AuditLane, OpenChain } from './audit-lane.ts';
 import { dueEntries, removeEntries } from './prune-audit.ts';
-import { Tally } from './tally.ts';
 import type { Runner, Statement } from './transaction.ts';
+import { writeTally } from './write-tally.ts';
 
 /** As a value, so that the server looks at each event's own deliveries, however many unfinished ones there are elsewhere. */
 const IS_FINISHED = "(SELECT d.id FROM deliveries d WHERE d.event_seq = e.seq AND d.state <> 'done' LIMIT 1) IS NULL";
@@ -76,21 +77,20 @@ export async function prune(
   runner: Runner,
   audit: { readonly chain: OpenChain; readonly lane: AuditLane },
   request: PruneRequest,
-  shard: number,
 ): Promise<PruneResult> {
   const entries = await dueEntries(runner, request);
   const after = request.cursor?.eventsAfter ?? 0;
   const looked = await runner.all<DueEvent>(DUE, after, request.limit);
   const due = looked.filter(({ received_at: receivedAt }) => receivedAt < request.eventsBefore);
   const finished = due.filter((event) => event.finished).map(({ seq }) => seq);
-  const events = finished.length === 0 ? 0 : await removeEvents(runner, finished, shard);
+  const events = finished.length === 0 ? 0 : await removeEvents(runner, finished);
   await runner.all(REMOVE_QUARANTINED, request.eventsBefore, request.limit);
   const audits = await removeEntries(runner, audit, request, entries);
   const more = due.length === request.limit || audits === request.limit;
   return { events, audits, more, cursor: { eventsAfter: due.at(-1)?.seq ?? after } };
 }
 
-async function removeEvents(runner: Runner, finished: readonly number[], shard: number): Promise<number> {
+async function removeEvents(runner: Runner, finished: readonly number[]): Promise<number> {
   const locked = (await runner.all<{ seq: number }>(LOCK_EVENTS, finished)).map(({ seq }) => seq);
   await runner.all(REMOVE_KEYS, locked);
   const removed = await runner.all<{ seq: number; id: string }>(REMOVE_EVENTS, locked);
@@ -105,7 +105,6 @@ async function removeEvents(runner: Runner, finished: readonly number[], shard: 
   );
   const tally = new Tally();
   tally.add('done', -(gone?.n ?? 0));
-  const counting = tally.statement(shard);
-  if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+  await writeTally(runner, tally);
   return removed.length;
 }

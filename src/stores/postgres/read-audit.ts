@@ -1,6 +1,6 @@
 import type { AuditEntry, ChainHead } from '../../audit/entry.ts';
 import type { AuditCursor, AuditTail } from '../../inbox/store.ts';
-import { AUDIT_COLUMNS, type AuditRow, NAMED, toEntry, WRITER } from './audit-row.ts';
+import { AUDIT_COLUMNS, type AuditRow, NAMED_ENTRIES, toEntry, WRITER } from '../audit-row.ts';
 import type { Runner, Statement } from './transaction.ts';
 
 const CHAINS: Statement = { name: 'chains', text: 'SELECT chain, seq FROM audit_chains' };
@@ -12,7 +12,7 @@ const seen = (chain: string) => `coalesce(($1::jsonb ->> ${chain}::text)::bigint
 /** Up to the heads given, which are what the reader goes on from. */
 const NEWEST: Statement = {
   name: 'newest-entries',
-  text: `${NAMED} WHERE a.seq <= ${seen('a.chain')} OR c.chain IS NULL ORDER BY a.position DESC LIMIT $2::bigint`,
+  text: `${NAMED_ENTRIES} WHERE a.seq <= ${seen('a.chain')} OR c.chain IS NULL ORDER BY a.position DESC LIMIT $2::bigint`,
 };
 
 /**
@@ -27,7 +27,7 @@ const NEWS: Statement = {
         SELECT n.position FROM audit_entries n WHERE n.chain = c.chain AND n.seq > ${seen('c.chain')} ORDER BY n.seq LIMIT 1) AS first
         WHERE c.seq > ${seen('c.chain')}
     )
-    ${NAMED} WHERE a.position >= (SELECT start.position FROM start) AND a.seq > ${seen('a.chain')}
+    ${NAMED_ENTRIES} WHERE a.position >= (SELECT start.position FROM start) AND a.seq > ${seen('a.chain')}
       ORDER BY a.position LIMIT $2::bigint`,
 };
 
@@ -40,7 +40,7 @@ const PRUNED: Statement = {
 
 const NEWEST_PRUNE: Statement = {
   name: 'newest-prune',
-  text: `${NAMED} WHERE a.action = 'audit.prune' AND a.position < $1 ORDER BY a.position DESC LIMIT 1`,
+  text: `${NAMED_ENTRIES} WHERE a.action = 'audit.prune' AND a.position < $1 ORDER BY a.position DESC LIMIT 1`,
 };
 
 const ENTRIES_AT: Statement = {

@@ -1,44 +1,17 @@
-import type {
-  DeadFilter,
-  DeliveryState,
-  EventFilter,
-  EventSource,
-  StoredDelivery,
-  StoredEvent,
-} from '../../inbox/store.ts';
+import type { DeadFilter, DeliveryState, EventFilter, StoredDelivery, StoredEvent } from '../../inbox/store.ts';
+import {
+  DELIVERY_COLUMNS,
+  type DeliveryRow,
+  EVENT_COLUMNS,
+  type EventRow,
+  toDelivery,
+  toStoredEvent,
+} from '../event-row.ts';
 import { hasId, matchEvents, UNNAMED } from './match-events.ts';
 import { isUuid, toText } from './text.ts';
 import type { Runner, Statement, Value } from './transaction.ts';
 
-interface EventRow extends Readonly<Record<DeliveryState, number>> {
-  readonly seq: number;
-  readonly id: string;
-  readonly received_at: number;
-  readonly type: string;
-  readonly raw_type: string | null;
-  readonly occurred_at: number | null;
-  readonly lead: string | null;
-  readonly campaign_id: string | null;
-  readonly principal: string;
-  readonly source: EventSource;
-  readonly bytes: number;
-}
-
-interface DeliveryRow {
-  readonly event_id: string;
-  readonly type: string;
-  readonly handler: string;
-  readonly state: DeliveryState;
-  readonly attempts: number;
-  readonly next_at: number | null;
-  readonly last_error: string | null;
-  readonly updated_at: number;
-}
-
-const EVENT_COLUMNS =
-  'e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.bytes';
-const DELIVERY_COLUMNS =
-  'e.id AS event_id, e.type, d.handler, d.state, d.attempts, d.next_at, d.last_error, d.updated_at';
+type CountedRow = EventRow & Readonly<Record<DeliveryState, number>>;
 
 /** The deliveries of each of the events `e`, by state. */
 const COUNTED = `CROSS JOIN LATERAL (
@@ -63,7 +36,7 @@ export async function listEvents(runner: Runner, filter: EventFilter): Promise<S
   const text = `SELECT ${EVENT_COLUMNS}, ${COUNTS} FROM (
       SELECT ${EVENT_COLUMNS} FROM events e WHERE ${where} ORDER BY e.seq DESC LIMIT $${values.length + 1}::bigint) AS e ${COUNTED}
     ORDER BY e.seq DESC`;
-  const rows = await runner.all<EventRow>({ name: UNNAMED, text }, ...values, filter.limit);
+  const rows = await runner.all<CountedRow>({ name: UNNAMED, text }, ...values, filter.limit);
   return rows.map(toEvent);
 }
 
@@ -72,7 +45,7 @@ export async function findEvent(
   id: string,
 ): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined> {
   if (!isUuid(id)) return undefined;
-  const [row] = await runner.all<EventRow & { readonly body: Buffer }>(FIND, id);
+  const [row] = await runner.all<CountedRow & { readonly body: Buffer }>(FIND, id);
   if (row === undefined) return undefined;
   const runs = await runner.all<DeliveryRow>(RUNS, row.seq);
   return { ...toEvent(row), body: row.body, runs: runs.map(toDelivery) };
@@ -88,31 +61,7 @@ export async function listDead(runner: Runner, filter: DeadFilter): Promise<Stor
   return (await runner.all<DeliveryRow>({ name: UNNAMED, text }, ...values)).map(toDelivery);
 }
 
-function toEvent(row: EventRow): StoredEvent {
-  return {
-    id: row.id,
-    receivedAt: row.received_at,
-    type: row.type,
-    rawType: row.raw_type,
-    timestamp: row.occurred_at,
-    lead: row.lead,
-    campaignId: row.campaign_id,
-    principal: row.principal,
-    source: row.source,
-    bytes: row.bytes,
-    deliveries: { pending: row.pending, running: row.running, done: row.done, dead: row.dead },
-  };
-}
-
-function toDelivery(row: DeliveryRow): StoredDelivery {
-  return {
-    eventId: row.event_id,
-    type: row.type,
-    handler: row.handler,
-    state: row.state,
-    attempts: row.attempts,
-    nextAt: row.next_at,
-    lastError: row.last_error,
-    updatedAt: row.updated_at,
-  };
+function toEvent(row: CountedRow): StoredEvent {
+  const { pending, running, done, dead } = row;
+  return toStoredEvent(row, { pending, running, done, dead });
 }

@@ -1,20 +1,7 @@
 import type { QuarantinedBody, QuarantineState } from '../../inbox/store.ts';
+import { type QuarantineRow, toQuarantined } from '../quarantine-row.ts';
 import { isUuid } from './text.ts';
 import type { Runner, Statement } from './transaction.ts';
-
-interface QuarantineRow {
-  readonly id: string;
-  readonly received_at: number;
-  readonly last_received_at: number;
-  readonly times: number;
-  readonly reason: string;
-  readonly principal: string;
-  readonly content_type: string | null;
-  readonly body_sha256: string;
-  readonly bytes: number;
-  readonly state: QuarantineState;
-  readonly event_id: string | null;
-}
 
 const COLUMNS =
   'id, received_at, last_received_at, times, reason, principal, content_type, body_sha256, octet_length(body) AS bytes, state, event_id';
@@ -44,20 +31,4 @@ export async function findQuarantined(
   if (!isUuid(id)) return undefined;
   const [row] = await runner.all<QuarantineRow & { readonly body: Buffer }>(FIND, id);
   return row === undefined ? undefined : { ...toQuarantined(row), body: row.body };
-}
-
-function toQuarantined(row: QuarantineRow): QuarantinedBody {
-  return {
-    id: row.id,
-    receivedAt: row.received_at,
-    lastReceivedAt: row.last_received_at,
-    times: row.times,
-    reason: row.reason,
-    principal: row.principal,
-    contentType: row.content_type,
-    bodySha256: row.body_sha256,
-    bytes: row.bytes,
-    state: row.state,
-    eventId: row.event_id,
-  };
 }

@@ -1,6 +1,7 @@
+import { Tally } from '../tally.ts';
 import { type EndedAttempt, endAttempts } from './end-attempts.ts';
-import { Tally } from './tally.ts';
 import type { Runner, Statement } from './transaction.ts';
+import { writeTally } from './write-tally.ts';
 
 /** Deliveries in one step: each may take a lock of its lane. */
 const STEP = 200;
@@ -69,11 +70,10 @@ export interface Recovery {
   readonly gone: readonly string[];
   readonly now: number;
   readonly maxAttempts: number;
-  readonly shard: number;
 }
 
 /** One step, inside a transaction. Such an attempt stays counted: a delivery that kills its process must end dead one day. */
-export async function recoverStep(runner: Runner, { gone, now, maxAttempts, shard }: Recovery): Promise<number> {
+export async function recoverStep(runner: Runner, { gone, now, maxAttempts }: Recovery): Promise<number> {
   const stale = await runner.all<{ id: number; lease: string; attempts: number }>(STALE, now, gone);
   const ended = stale.map(({ id, lease, attempts }): EndedAttempt => {
     const isDead = attempts >= maxAttempts;
@@ -92,11 +92,9 @@ export async function recoverStep(runner: Runner, { gone, now, maxAttempts, shar
   const tally = new Tally();
   let recovered = 0;
   for (const [state, n] of moved) {
-    tally.add('running', -n);
-    tally.add(state, n);
+    tally.move('running', state, n);
     recovered += n;
   }
-  const counting = tally.statement(shard);
-  if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+  await writeTally(runner, tally);
   return recovered;
 }

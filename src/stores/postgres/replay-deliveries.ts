@@ -1,9 +1,10 @@
 import type { ReplayRequest, ReplayResult } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import type { OpenChain } from './audit-lane.ts';
 import { matchEvents, UNNAMED } from './match-events.ts';
-import { Tally } from './tally.ts';
 import { toText } from './text.ts';
 import type { Runner, Statement, Value } from './transaction.ts';
+import { writeTally } from './write-tally.ts';
 
 /** One at a time, so that each sees what the one before it has set to pending, and none waits in a circle. */
 const TAKE_TURN: Statement = {
@@ -26,7 +27,6 @@ export async function replayDeliveries(
   runner: Runner,
   chain: OpenChain,
   request: ReplayRequest,
-  shard: number,
 ): Promise<ReplayResult> {
   await runner.all(TAKE_TURN);
   const { text, values } = replayStatement(request);
@@ -36,8 +36,7 @@ export async function replayDeliveries(
   tally.move('dead', 'pending', dead);
   tally.move('done', 'pending', done);
   tally.add('pending', added);
-  const counting = tally.statement(shard);
-  if (counting !== undefined) await runner.all(counting.statement, ...counting.values);
+  await writeTally(runner, tally);
   const result = { events, deliveries: dead + done + added };
   chain.append({ ...request.audit, metadata: { ...request.audit.metadata, ...result } });
   return result;

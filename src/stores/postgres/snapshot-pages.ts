@@ -1,4 +1,4 @@
-import { AUDIT_COLUMNS, type AuditRow } from './audit-row.ts';
+import { AUDIT_COLUMNS, type AuditRow } from '../audit-row.ts';
 import type { Runner, Statement } from './transaction.ts';
 
 export interface NamedChain {

@@ -16,7 +16,15 @@ export interface SpillOptions {
  */
 export async function openSpill({ file, maxBytes, auditKey }: SpillOptions): Promise<SqliteStore> {
   const setting = 'SPILL_DATABASE_URL';
-  const spill = await SqliteStore.open({ file, writer: newId(), auditKey, serve: true, setting, maxBytes });
+  const spill = await SqliteStore.open({
+    file,
+    writer: newId(),
+    auditKey,
+    serve: true,
+    setting,
+    maxBytes,
+    remake: true,
+  });
   try {
     if (await spill.isStore()) {
       throw new SettingsError([

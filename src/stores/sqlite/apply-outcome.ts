@@ -1,7 +1,7 @@
 import type { DeliveryOutcome } from '../../inbox/store.ts';
+import type { Tally } from '../tally.ts';
 import type { Connection } from './connection.ts';
 import { rescheduleFirst } from './order-deliveries.ts';
-import type { Tally } from './tally.ts';
 
 interface Leased {
   readonly handler: string;

@@ -1,7 +1,8 @@
 import type { ClaimedDelivery, ClaimRequest, ClaimResult } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import type { Connection } from './connection.ts';
 import { isOvertaking, rescheduleFirst } from './order-deliveries.ts';
-import { Tally } from './tally.ts';
+import { writeTally } from './write-tally.ts';
 
 interface DueRow {
   readonly id: number;
@@ -37,7 +38,7 @@ export function claimDeliveries(connection: Connection, owner: string, claim: Cl
         tally.move('pending', 'running');
       }
     }
-    tally.write(connection);
+    writeTally(connection, tally);
     return { deliveries, nextDueAt: nextDueAt(connection, request) };
   });
 }
@@ -142,7 +143,7 @@ export function recoverLeases(connection: Connection, owner: string, now: number
       tally.move('running', state);
       if (orderKey !== null) rescheduleFirst(connection, handler, orderKey, now);
     }
-    tally.write(connection);
+    writeTally(connection, tally);
     return rows.length;
   });
 }

@@ -1,10 +1,11 @@
 import { completeAudit } from '../../inbox/complete-audit.ts';
 import type { Accept, AcceptResult, Batch, CommitResult, PendingAudit, Quarantine } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import { applyOutcome } from './apply-outcome.ts';
 import type { AuditLane } from './audit-lane.ts';
 import type { Connection } from './connection.ts';
 import { dueTimeOfNewest } from './order-deliveries.ts';
-import { Tally } from './tally.ts';
+import { writeTally } from './write-tally.ts';
 
 /** Content without a usable timestamp stands together under this one in the deduplication keys. */
 const NO_TIMESTAMP = 0;
@@ -32,7 +33,7 @@ export function commitBatch(connection: Connection, lane: AuditLane, batch: Batc
     }
     for (const draft of batch.audits) chain.append(draft);
 
-    tally.write(connection);
+    writeTally(connection, tally);
     return { accepted, quarantined, pending: tally.madePending, head: chain.close() };
   });
 }

@@ -1,6 +1,7 @@
 import type { ParcelRows } from '../spill/parcel.ts';
+import { Tally } from '../tally.ts';
 import type { Connection } from './connection.ts';
-import { Tally } from './tally.ts';
+import { writeTally } from './write-tally.ts';
 
 /** To be called inside a transaction. Gives how many events went; what is gone already is passed over. */
 export function forgetRows(connection: Connection, { events, bodies, entries }: ParcelRows): number {
@@ -11,7 +12,7 @@ export function forgetRows(connection: Connection, { events, bodies, entries }: 
   for (const { position, hash } of entries) {
     connection.run('DELETE FROM audit_entries WHERE position = ? AND hash = ?', position, Buffer.from(hash, 'hex'));
   }
-  tally.write(connection);
+  writeTally(connection, tally);
   forgetNamedChains(connection);
   return gone;
 }

@@ -1,10 +1,11 @@
 import type { ChainHead } from '../../audit/entry.ts';
 import { carryCuts, pruneDraft } from '../../audit/prune-chains.ts';
 import type { PruneRequest, PruneResult } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import type { AuditLane } from './audit-lane.ts';
 import type { Connection } from './connection.ts';
 import { newestPrunes, readEntry } from './read-audit.ts';
-import { Tally } from './tally.ts';
+import { writeTally } from './write-tally.ts';
 
 /** One short transaction, so that no commit waits long; the caller pauses and comes again. */
 export function prune(connection: Connection, lane: AuditLane, request: PruneRequest): PruneResult {
@@ -20,7 +21,7 @@ export function prune(connection: Connection, lane: AuditLane, request: PruneReq
     for (const { seq } of events) removeEvent(connection, tally, seq);
     removeQuarantine(connection, request);
     const audits = removeEntries(connection, lane, request, entries);
-    tally.write(connection);
+    writeTally(connection, tally);
     const more = due.length === request.limit || audits === request.limit;
     return { events: events.length, audits, more, cursor };
   });

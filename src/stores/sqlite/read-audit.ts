@@ -1,36 +1,14 @@
-import { parseMetadata } from '../../audit/chain.ts';
 import type { AuditEntry, ChainHead } from '../../audit/entry.ts';
 import type { AuditCursor, AuditPosition, AuditTail } from '../../inbox/store.ts';
+import { AUDIT_COLUMNS, type AuditRow, NAMED_ENTRIES, toEntry, toHex } from '../audit-row.ts';
 import type { Connection } from './connection.ts';
-
-interface AuditRow {
-  readonly position: number;
-  readonly writer: string;
-  readonly seq: number;
-  readonly id: string;
-  readonly timestamp: string;
-  readonly action: string;
-  readonly user_id: string;
-  readonly resource: string;
-  readonly result: 'success' | 'failure';
-  readonly metadata: string;
-  readonly prev_hash: Uint8Array;
-  readonly hash: Uint8Array;
-}
-
-const COLUMNS =
-  'a.position, a.seq, a.id, a.timestamp, a.action, a.user_id, a.resource, a.result, a.metadata, a.prev_hash, a.hash';
-
-/** Entries whose chain has no row are no work of ours: they come out under a name that fails verification. */
-const NAMED = `SELECT coalesce(c.writer, 'chain ' || a.chain) AS writer, ${COLUMNS}
-  FROM audit_entries a LEFT JOIN audit_chains c ON c.chain = a.chain`;
 
 export function tailAudit(connection: Connection, limit: number, cursor?: AuditCursor): AuditTail {
   const after = cursor === 'start' ? 0 : typeof cursor === 'number' ? cursor : undefined;
   const rows =
     after === undefined
-      ? connection.all<AuditRow>(`${NAMED} ORDER BY a.position DESC LIMIT ?`, limit).reverse()
-      : connection.all<AuditRow>(`${NAMED} WHERE a.position > ? ORDER BY a.position LIMIT ?`, after, limit);
+      ? connection.all<AuditRow>(`${NAMED_ENTRIES} ORDER BY a.position DESC LIMIT ?`, limit).reverse()
+      : connection.all<AuditRow>(`${NAMED_ENTRIES} WHERE a.position > ? ORDER BY a.position LIMIT ?`, after, limit);
   return { entries: rows.map(toEntry), cursor: rows.at(-1)?.position ?? after ?? 0 };
 }
 
@@ -39,7 +17,7 @@ export function* newestPrunes(connection: Connection): Generator<AuditEntry> {
   let before = Number.MAX_SAFE_INTEGER;
   for (;;) {
     const row = connection.get<AuditRow>(
-      `${NAMED} WHERE a.action = 'audit.prune' AND a.position < ? ORDER BY a.position DESC LIMIT 1`,
+      `${NAMED_ENTRIES} WHERE a.action = 'audit.prune' AND a.position < ? ORDER BY a.position DESC LIMIT 1`,
       before,
     );
     if (row === undefined) return;
@@ -54,7 +32,7 @@ export interface EntryPlace {
 }
 
 export function readEntry(connection: Connection, { chain, seq }: EntryPlace): AuditEntry | undefined {
-  const row = connection.get<AuditRow>(`${NAMED} WHERE a.chain = ? AND a.seq = ?`, chain, seq);
+  const row = connection.get<AuditRow>(`${NAMED_ENTRIES} WHERE a.chain = ? AND a.seq = ?`, chain, seq);
   return row === undefined ? undefined : toEntry(row);
 }
 
@@ -89,7 +67,7 @@ export class SnapshotReader {
   /** Whole in its last `seq`: somebody who has dropped the unique index may have put two entries there, and the next page
    * begins behind it. */
   #page({ chain, writer }: NamedChain, after: number, limit: number): AuditRow[] {
-    const select = `SELECT ? AS writer, ${COLUMNS} FROM audit_entries a WHERE a.chain = ?`;
+    const select = `SELECT ? AS writer, ${AUDIT_COLUMNS} FROM audit_entries a WHERE a.chain = ?`;
     const rows = this.#connection.all<AuditRow>(
       `${select} AND a.seq > ? ORDER BY a.seq, a.position LIMIT ?`,
       writer,
@@ -157,24 +135,4 @@ export function readHeads(connection: Connection): ChainHead[] {
       'SELECT writer, seq, hash FROM audit_chains WHERE seq > named_seq ORDER BY writer',
     )
     .map(({ writer, seq, hash }) => ({ writer, seq, hash: toHex(hash) }));
-}
-
-function toEntry(row: AuditRow): AuditEntry {
-  return {
-    id: row.id,
-    timestamp: row.timestamp,
-    action: row.action,
-    userId: row.user_id,
-    resource: row.resource,
-    result: row.result,
-    metadata: parseMetadata(row.metadata),
-    writer: row.writer,
-    seq: row.seq,
-    prevHash: toHex(row.prev_hash),
-    hash: toHex(row.hash),
-  };
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }

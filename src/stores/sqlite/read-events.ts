@@ -2,49 +2,20 @@ import type {
   DeadFilter,
   DeliveryState,
   EventFilter,
-  EventSource,
   StoreCounts,
   StoredDelivery,
   StoredEvent,
 } from '../../inbox/store.ts';
+import {
+  DELIVERY_COLUMNS,
+  type DeliveryRow,
+  EVENT_COLUMNS,
+  type EventRow,
+  STATE_LITERALS,
+  toDelivery,
+  toStoredEvent,
+} from '../event-row.ts';
 import type { Connection } from './connection.ts';
-
-interface EventRow {
-  readonly seq: number;
-  readonly id: string;
-  readonly received_at: number;
-  readonly type: string;
-  readonly raw_type: string | null;
-  readonly occurred_at: number | null;
-  readonly lead: string | null;
-  readonly campaign_id: string | null;
-  readonly principal: string;
-  readonly source: EventSource;
-  readonly bytes: number;
-}
-
-interface DeliveryRow {
-  readonly event_id: string;
-  readonly type: string;
-  readonly handler: string;
-  readonly state: DeliveryState;
-  readonly attempts: number;
-  readonly next_at: number | null;
-  readonly last_error: string | null;
-  readonly updated_at: number;
-}
-
-const EVENT_COLUMNS =
-  'e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.bytes';
-const DELIVERY_COLUMNS =
-  'e.id AS event_id, e.type, d.handler, d.state, d.attempts, d.next_at, d.last_error, d.updated_at';
-
-const STATES: Record<DeliveryState, string> = {
-  pending: "'pending'",
-  running: "'running'",
-  done: "'done'",
-  dead: "'dead'",
-};
 
 /** Conditions over `events e` for a filter, with the values in order. */
 export function matchEvents(filter: Omit<EventFilter, 'limit'>): { where: string; values: (string | number)[] } {
@@ -58,9 +29,8 @@ export function matchEvents(filter: Omit<EventFilter, 'limit'>): { where: string
   ];
   const used = conditions.filter((pair): pair is [string, string | number] => pair[1] !== undefined);
   const where = used.map(([condition]) => condition);
-  // The state as a literal of our own, since a partial index serves no bound value.
   if (filter.state !== undefined)
-    where.push(`e.seq IN (SELECT event_seq FROM deliveries WHERE state = ${STATES[filter.state]})`);
+    where.push(`e.seq IN (SELECT event_seq FROM deliveries WHERE state = ${STATE_LITERALS[filter.state]})`);
   return { where: where.length === 0 ? '1' : where.join(' AND '), values: used.map(([, value]) => value) };
 }
 
@@ -124,32 +94,10 @@ function withZeros(counted: readonly { state: DeliveryState; n: number }[]): Rec
 }
 
 function toEvent(connection: Connection, row: EventRow): StoredEvent {
-  return {
-    id: row.id,
-    receivedAt: row.received_at,
-    type: row.type,
-    rawType: row.raw_type,
-    timestamp: row.occurred_at,
-    lead: row.lead,
-    campaignId: row.campaign_id,
-    principal: row.principal,
-    source: row.source,
-    bytes: row.bytes,
-    deliveries: withZeros(
+  return toStoredEvent(
+    row,
+    withZeros(
       connection.all('SELECT state, count(*) AS n FROM deliveries WHERE event_seq = ? GROUP BY state', row.seq),
     ),
-  };
-}
-
-function toDelivery(row: DeliveryRow): StoredDelivery {
-  return {
-    eventId: row.event_id,
-    type: row.type,
-    handler: row.handler,
-    state: row.state,
-    attempts: row.attempts,
-    nextAt: row.next_at,
-    lastError: row.last_error,
-    updatedAt: row.updated_at,
-  };
+  );
 }

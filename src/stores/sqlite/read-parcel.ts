@@ -1,8 +1,9 @@
-import { parseMetadata } from '../../audit/chain.ts';
-import type { AuditDraft } from '../../audit/entry.ts';
 import { dedupKey } from '../../events/dedup-key.ts';
 import { parseBody } from '../../events/parse-body.ts';
-import type { DeliveryRoute, EventSource } from '../../inbox/store.ts';
+import type { DeliveryRoute } from '../../inbox/store.ts';
+import { type AuditRow, NAMED_ENTRIES, toEntry } from '../audit-row.ts';
+import { EVENT_COLUMNS, type EventRow, factsOf } from '../event-row.ts';
+import { type QuarantineRow, receiptOf } from '../quarantine-row.ts';
 import type { Parcel, ParcelLimits, SpilledBody, SpilledEntry, SpilledEvent } from '../spill/parcel.ts';
 import type { Connection } from './connection.ts';
 
@@ -47,26 +48,14 @@ function countsAre(connection: Connection, { events, bodies, entries }: Omit<Par
   );
 }
 
-interface EventRow {
-  readonly seq: number;
-  readonly id: string;
-  readonly received_at: number;
-  readonly type: string;
-  readonly raw_type: string | null;
-  readonly occurred_at: number | null;
-  readonly lead: string | null;
-  readonly campaign_id: string | null;
-  readonly principal: string;
-  readonly source: EventSource;
-  readonly bytes: number;
+interface KeyedRow extends EventRow {
   readonly key: Uint8Array | null;
   readonly valid_until: number | null;
 }
 
 function readEvents(connection: Connection, rows: number, room: Room): SpilledEvent[] {
-  const found = connection.all<EventRow>(
-    `SELECT e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.bytes,
-        k.key, k.valid_until
+  const found = connection.all<KeyedRow>(
+    `SELECT ${EVENT_COLUMNS}, k.key, k.valid_until
       FROM events e LEFT JOIN dedup_keys k ON k.event_seq = e.seq ORDER BY e.seq LIMIT ?`,
     rows,
   );
@@ -78,19 +67,11 @@ function readEvents(connection: Connection, rows: number, room: Room): SpilledEv
   return events;
 }
 
-function toEvent(connection: Connection, row: EventRow): SpilledEvent {
+function toEvent(connection: Connection, row: KeyedRow): SpilledEvent {
   const body = connection.get<{ body: Uint8Array }>('SELECT body FROM events WHERE seq = ?', row.seq)?.body;
   if (body === undefined) throw new Error('an event went while it was read');
   const event = {
-    id: row.id,
-    receivedAt: row.received_at,
-    type: row.type,
-    rawType: row.raw_type,
-    timestamp: row.occurred_at,
-    lead: row.lead,
-    campaignId: row.campaign_id,
-    principal: row.principal,
-    source: row.source,
+    ...factsOf(row),
     dedupKey: row.key ?? keyOf(body),
     // Without a key its time was over when the same content came again, and has left the key to that.
     dedupUntil: row.valid_until ?? row.received_at,
@@ -114,18 +95,7 @@ function readRoutes(connection: Connection, seq: number): DeliveryRoute[] {
     .map(({ handler, ordered }) => ({ handler, ordered: ordered === 1 }));
 }
 
-interface BodyRow {
-  readonly seq: number;
-  readonly id: string;
-  readonly received_at: number;
-  readonly last_received_at: number;
-  readonly times: number;
-  readonly reason: string;
-  readonly principal: string;
-  readonly content_type: string | null;
-  readonly body_sha256: string;
-  readonly body: Uint8Array;
-}
+type BodyRow = Omit<QuarantineRow, 'bytes'> & { readonly body: Uint8Array };
 
 const SHA256_HEX = 64;
 
@@ -155,67 +125,14 @@ function freeze(connection: Connection, id: string): void {
 }
 
 function toBody(row: BodyRow): SpilledBody {
-  return {
-    id: row.id,
-    receivedAt: row.received_at,
-    lastReceivedAt: row.last_received_at,
-    times: row.times,
-    reason: row.reason,
-    principal: row.principal,
-    contentType: row.content_type,
-    bodySha256: row.body_sha256.slice(0, SHA256_HEX),
-    body: row.body,
-  };
-}
-
-interface EntryRow {
-  readonly position: number;
-  readonly writer: string;
-  readonly seq: number;
-  readonly id: string;
-  readonly timestamp: string;
-  readonly action: string;
-  readonly user_id: string;
-  readonly resource: string;
-  readonly result: AuditDraft['result'];
-  readonly metadata: string;
-  readonly prev_hash: Uint8Array;
-  readonly hash: Uint8Array;
+  return { ...receiptOf(row), bodySha256: row.body_sha256.slice(0, SHA256_HEX), body: row.body };
 }
 
 function readEntries(connection: Connection, rows: number, room: Room): SpilledEntry[] {
-  const found = connection.all<EntryRow>(
-    `SELECT a.position, coalesce(c.writer, 'chain ' || a.chain) AS writer, a.seq, a.id, a.timestamp, a.action, a.user_id,
-        a.resource, a.result, a.metadata, a.prev_hash, a.hash
-      FROM audit_entries a LEFT JOIN audit_chains c ON c.chain = a.chain ORDER BY a.position LIMIT ?`,
-    rows,
-  );
   const entries: SpilledEntry[] = [];
-  for (const row of found) {
+  for (const row of connection.all<AuditRow>(`${NAMED_ENTRIES} ORDER BY a.position LIMIT ?`, rows)) {
     if (!room.take(row.metadata.length)) break;
-    entries.push(toEntry(row));
+    entries.push({ ...toEntry(row), position: row.position, metadataText: row.metadata });
   }
   return entries;
-}
-
-function toEntry(row: EntryRow): SpilledEntry {
-  return {
-    position: row.position,
-    id: row.id,
-    timestamp: row.timestamp,
-    action: row.action,
-    userId: row.user_id,
-    resource: row.resource,
-    result: row.result,
-    metadata: parseMetadata(row.metadata),
-    metadataText: row.metadata,
-    writer: row.writer,
-    seq: row.seq,
-    prevHash: toHex(row.prev_hash),
-    hash: toHex(row.hash),
-  };
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }

@@ -1,19 +1,6 @@
 import type { QuarantinedBody, QuarantineState } from '../../inbox/store.ts';
+import { type QuarantineRow, toQuarantined } from '../quarantine-row.ts';
 import type { Connection } from './connection.ts';
-
-interface QuarantineRow {
-  readonly id: string;
-  readonly received_at: number;
-  readonly last_received_at: number;
-  readonly times: number;
-  readonly reason: string;
-  readonly principal: string;
-  readonly content_type: string | null;
-  readonly body_sha256: string;
-  readonly bytes: number;
-  readonly state: QuarantineState;
-  readonly event_id: string | null;
-}
 
 const COLUMNS =
   'id, received_at, last_received_at, times, reason, principal, content_type, body_sha256, length(body) AS bytes, state, event_id';
@@ -40,20 +27,4 @@ export function findQuarantined(
     id,
   );
   return row === undefined ? undefined : { ...toQuarantined(row), body: row.body };
-}
-
-function toQuarantined(row: QuarantineRow): QuarantinedBody {
-  return {
-    id: row.id,
-    receivedAt: row.received_at,
-    lastReceivedAt: row.last_received_at,
-    times: row.times,
-    reason: row.reason,
-    principal: row.principal,
-    contentType: row.content_type,
-    bodySha256: row.body_sha256,
-    bytes: row.bytes,
-    state: row.state,
-    eventId: row.event_id,
-  };
 }

@@ -1,8 +1,9 @@
 import type { HandlerRoute, ReplayRequest, ReplayResult } from '../../inbox/store.ts';
+import { Tally } from '../tally.ts';
 import type { AuditLane } from './audit-lane.ts';
 import type { Connection } from './connection.ts';
 import { matchEvents } from './read-events.ts';
-import { Tally } from './tally.ts';
+import { writeTally } from './write-tally.ts';
 
 interface Finished {
   readonly id: number;
@@ -57,7 +58,7 @@ export function replayDeliveries(connection: Connection, lane: AuditLane, reques
     const chain = lane.open(connection, request.now);
     chain.append({ ...request.audit, metadata: { ...request.audit.metadata, events: touched, deliveries } });
     chain.close();
-    tally.write(connection);
+    writeTally(connection, tally);
     return { events: touched, deliveries };
   });
 }

@@ -14,7 +14,9 @@ export interface ThreadOptions {
   readonly setting?: FileSetting;
   /** Largest size of the file of a spill, its write-ahead log not counted. */
   readonly maxBytes?: number;
-  /** An earlier thread had the file open: it is not made where it is missing. */
+  /** Make the file anew where it vanishes under the service: what comes next matters more than where the old one is. */
+  readonly remake?: true;
+  /** An earlier thread had the file open: it is not made where it is missing, save with `remake`. */
   readonly reopened?: true;
 }
 

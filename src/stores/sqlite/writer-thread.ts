@@ -33,7 +33,7 @@ function serve(): void {
   const { file, setting = 'DATABASE_URL' } = options;
   // Who took it away may bring it back, and what is answered 200 has to be where it is looked for. A spill is made anew: what
   // comes next needs one, and the old one is emptied by a start with it, or by `store drain`.
-  if (options.reopened && setting === 'DATABASE_URL' && !existsSync(file))
+  if (options.reopened && !options.remake && !existsSync(file))
     throw new Error('the file is gone; bring it back, or start anew without it');
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const lock = options.serve ? holdServiceLock(file, setting) : undefined;

@@ -1,8 +1,10 @@
-import { parseMetadata } from '../../audit/chain.ts';
-import type { AuditEntry } from '../../audit/entry.ts';
+import { parseMetadata } from '../audit/chain.ts';
+import type { AuditEntry } from '../audit/entry.ts';
 
+/** Columns of `audit_entries` as every store names them, with the name of the chain. */
 export interface AuditRow {
   readonly position: number;
+  /** The number of the chain. */
   readonly chain: number;
   readonly writer: string;
   readonly seq: number;
@@ -11,19 +13,20 @@ export interface AuditRow {
   readonly action: string;
   readonly user_id: string;
   readonly resource: string;
-  readonly result: 'success' | 'failure';
+  readonly result: AuditEntry['result'];
   readonly metadata: string;
-  readonly prev_hash: Buffer;
-  readonly hash: Buffer;
+  readonly prev_hash: Uint8Array;
+  readonly hash: Uint8Array;
 }
 
+/** Over `audit_entries a`. */
 export const AUDIT_COLUMNS =
   'a.position, a.chain, a.seq, a.id, a.timestamp, a.action, a.user_id, a.resource, a.result, a.metadata, a.prev_hash, a.hash';
 
 /** Entries whose chain has no row are no work of ours: they come out under a name that fails verification. */
 export const WRITER = "coalesce(c.writer, 'chain ' || a.chain) AS writer";
 
-export const NAMED = `SELECT ${WRITER}, ${AUDIT_COLUMNS}
+export const NAMED_ENTRIES = `SELECT ${WRITER}, ${AUDIT_COLUMNS}
   FROM audit_entries a LEFT JOIN audit_chains c ON c.chain = a.chain`;
 
 export function toEntry(row: AuditRow): AuditEntry {
@@ -37,7 +40,11 @@ export function toEntry(row: AuditRow): AuditEntry {
     metadata: parseMetadata(row.metadata),
     writer: row.writer,
     seq: row.seq,
-    prevHash: row.prev_hash.toString('hex'),
-    hash: row.hash.toString('hex'),
+    prevHash: toHex(row.prev_hash),
+    hash: toHex(row.hash),
   };
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }

@@ -1,0 +1,74 @@
+import type { DeliveryState, EventSource, StoredDelivery, StoredEvent } from '../inbox/store.ts';
+
+/** Columns of `events` as every store names them. */
+export interface EventRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly received_at: number;
+  readonly type: string;
+  readonly raw_type: string | null;
+  readonly occurred_at: number | null;
+  readonly lead: string | null;
+  readonly campaign_id: string | null;
+  readonly principal: string;
+  readonly source: EventSource;
+  readonly bytes: number;
+}
+
+export interface DeliveryRow {
+  readonly event_id: string;
+  readonly type: string;
+  readonly handler: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly next_at: number | null;
+  readonly last_error: string | null;
+  readonly updated_at: number;
+}
+
+/** Over `events e`. */
+export const EVENT_COLUMNS =
+  'e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.bytes';
+/** Over `deliveries d` and their `events e`. */
+export const DELIVERY_COLUMNS =
+  'e.id AS event_id, e.type, d.handler, d.state, d.attempts, d.next_at, d.last_error, d.updated_at';
+
+/** States as literals of our own, since a partial index serves no bound value. */
+export const STATE_LITERALS: Readonly<Record<DeliveryState, string>> = {
+  pending: "'pending'",
+  running: "'running'",
+  done: "'done'",
+  dead: "'dead'",
+};
+
+export function toStoredEvent(row: EventRow, deliveries: StoredEvent['deliveries']): StoredEvent {
+  return { ...factsOf(row), bytes: row.bytes, deliveries };
+}
+
+/** What an event and its row have in common. */
+export function factsOf(row: EventRow) {
+  return {
+    id: row.id,
+    receivedAt: row.received_at,
+    type: row.type,
+    rawType: row.raw_type,
+    timestamp: row.occurred_at,
+    lead: row.lead,
+    campaignId: row.campaign_id,
+    principal: row.principal,
+    source: row.source,
+  };
+}
+
+export function toDelivery(row: DeliveryRow): StoredDelivery {
+  return {
+    eventId: row.event_id,
+    type: row.type,
+    handler: row.handler,
+    state: row.state,
+    attempts: row.attempts,
+    nextAt: row.next_at,
+    lastError: row.last_error,
+    updatedAt: row.updated_at,
+  };
+}
