@@ -19,7 +19,9 @@ export type ReadableStore = Pick<
   Store,
   'listEvents' | 'findEvent' | 'listDead' | 'counts' | 'listQuarantine' | 'findQuarantined' | 'registeredHandlers'
 > &
-  Pick<Store, 'openAuditSnapshot' | 'tailAudit' | 'onForeignChange'>;
+  Pick<Store, 'openAuditSnapshot' | 'tailAudit' | 'onForeignChange' | 'readDocument' | 'listDocuments' | 'findByKeys'> &
+  // A transaction that writes nothing of worth.
+  Pick<Store, 'check' | 'findFirstSeen'>;
 
 /** The settings of a command: it makes no folder and no secret. */
 export function commandSettings(): Settings {

@@ -66,12 +66,36 @@ export interface Store {
 
   /** When each secret was first seen, by fingerprint; unknown ones are remembered as seen now. */
   firstSeen(fingerprints: readonly string[], now: number): Promise<Map<string, number>>;
+  /** The same for whoever only looks: unknown ones are left out, and stay unknown. */
+  findFirstSeen(fingerprints: readonly string[]): Promise<Map<string, number>>;
 
   /** Takes or renews the lease of this name for so many milliseconds from now by the store's own clock; gives whether
    * `owner` holds it then. Of several processes that ask at once, one does. For jobs that one process at a time may run. */
   holdLease(name: string, owner: string, forMs: number): Promise<boolean>;
   /** Gives it up; nothing where another owner holds it. */
   releaseLease(name: string, owner: string): Promise<void>;
+
+  /** A small text that the service keeps for itself, by name: how far a rotation or a reconciliation has come. */
+  readDocument(name: string): Promise<StoredDocument | undefined>;
+  /** By name, those whose name begins so; at most `limit`. */
+  listDocuments(prefix: string, limit: number): Promise<StoredDocument[]>;
+  /**
+   * Writes one as a whole where it stands at `version` still: 0, there is none; `null`, whatever stands there. Gives whether
+   * it did: of several processes that write over the same version at once, one does.
+   *
+   * @throws RangeError above 64 KiB, and where the text holds NUL or half a character, which not every store can keep; so
+   * do all of these for such a name, or one of more than 255 bytes
+   */
+  writeDocument(name: string, text: string, version: number | null): Promise<boolean>;
+  /** Nothing where there is none. */
+  dropDocument(name: string): Promise<void>;
+
+  /**
+   * For each key the id of the event that holds it at `now`, epoch milliseconds: the one a duplicate would be told.
+   *
+   * @throws RangeError where a key is not 32 bytes long
+   */
+  findByKeys(keys: readonly EventKey[], now: number): Promise<(string | undefined)[]>;
 
   /** Calls back within a second after another process has made deliveries pending, and now and then besides. */
   onForeignChange(listener: () => void): void;
@@ -128,6 +152,10 @@ export interface NewEvent {
   /** Exactly as it came. */
   readonly body: Uint8Array;
 }
+
+/** What two events have in common where they are one: the timestamp is part of the content, and the index of keys begins
+ * with it. */
+export type EventKey = Pick<NewEvent, 'timestamp' | 'dedupKey'>;
 
 export type EventSource = 'webhook' | 'quarantine' | 'reconcile';
 
@@ -239,6 +267,15 @@ export interface ClaimedDelivery {
   readonly outOfOrder: boolean;
   readonly replay: boolean;
   readonly body: Uint8Array;
+}
+
+export interface StoredDocument {
+  readonly name: string;
+  readonly text: string;
+  /** From 1; one more with each write. */
+  readonly version: number;
+  /** Milliseconds since it was written, by the store's own clock. */
+  readonly ageMs: number;
 }
 
 export interface StoreCondition {

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
+import { packKeys } from '../../src/stores/dedup-keys.ts';
 import { connect } from '../../src/stores/postgres/connect.ts';
+import { findByKeys } from '../../src/stores/postgres/find-by-keys.ts';
 import { migrate } from '../../src/stores/postgres/migrate.ts';
 import { prune } from '../../src/stores/postgres/prune.ts';
 import { tailAudit } from '../../src/stores/postgres/read-audit.ts';
@@ -22,6 +24,7 @@ const LOOKED_AT = 3_000;
 interface Plan {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
+  readonly 'Index Cond'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;
@@ -131,6 +134,20 @@ describe('looks at little of a large table for', () => {
     expect((await tailAudit(explaining(plans), 50, back)).entries).toHaveLength(5);
     expect((await tailAudit(explaining(plans), 50, cursor)).entries).toHaveLength(0);
     expect(lookedAt(plans)).toBeLessThan(LOOKED_AT);
+  });
+
+  test('a thousand keys, every other one held', async () => {
+    const { rows } = await client.query<{ timestamp: number; dedupKey: Buffer; id: string }>(
+      `SELECT occurred_at AS timestamp, key AS "dedupKey", event_id AS id FROM dedup_keys ORDER BY random() LIMIT 1000`,
+    );
+    const keys = rows.map(({ timestamp, dedupKey }, n) => ({ timestamp: timestamp + (n % 2), dedupKey }));
+    const plans: Plan[] = [];
+    const found = await findByKeys(explaining(plans), packKeys(keys), 0);
+    const expected = rows.flatMap(({ id }, n) => (n % 2 === 0 ? [{ n, id }] : []));
+    expect([...found].sort((one, other) => one.n - other.n)).toEqual(expected);
+    expect(lookedAt(plans)).toBeLessThanOrEqual(keys.length);
+    const looks = plans.flatMap(nodesOf).filter((node) => node['Relation Name'] === 'dedup_keys');
+    expect(looks).toMatchObject([{ 'Index Cond': expect.stringMatching(/occurred_at = .* AND .*key = /) }]);
   });
 
   test('a replay of fifty events', async () => {

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { makeAccept, makeBatch } from './make-parts.ts';
-import { usePostgres } from './postgres-rig.ts';
+import { untilWaiting, usePostgres } from './postgres-rig.ts';
 import { AUDIT_KEY } from './store-contract.ts';
 
 const PROCESS = fileURLToPath(new URL('../support/postgres-process.ts', import.meta.url));
@@ -35,19 +35,6 @@ async function said(child: ChildProcessWithoutNullStreams, words: string): Promi
     if (heard.includes(words)) return;
   }
   throw new Error(`it ended without saying "${words}": ${heard}${await text(child.stderr)}`);
-}
-
-/** Resolves when that many sessions of the database wait for a lock. */
-async function untilWaiting(sessions: number): Promise<void> {
-  const patience = AbortSignal.timeout(50_000);
-  for (let waiting = 0; waiting < sessions; ) {
-    await pause(50, undefined, { signal: patience });
-    await rig.database.query('SELECT pg_stat_clear_snapshot()');
-    const [row] = await rig.database.query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    waiting = row?.n ?? 0;
-  }
 }
 
 async function accept(contents: readonly string[]): Promise<void> {
@@ -103,7 +90,7 @@ describe('a process of its own', () => {
     await rig.database.query('BEGIN');
     await rig.database.query('CREATE TABLE schema_migrations ()');
     for (const child of children) child.stdin.write('go');
-    await untilWaiting(children.length);
+    await untilWaiting(rig.database, children.length);
     await rig.database.query('ROLLBACK');
     await Promise.all(children.map((child) => said(child, 'connected')));
     const ends = children.map(async (child) => {

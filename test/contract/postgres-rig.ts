@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect } from '@jest/globals';
 import { deriveAuditKey } from '../../src/audit/chain.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
@@ -53,4 +54,17 @@ export function usePostgres(): PostgresRig {
       return row?.n ?? Number.NaN;
     },
   };
+}
+
+/** Resolves when that many sessions of the database wait for a lock. */
+export async function untilWaiting(database: TestDatabase, sessions: number): Promise<void> {
+  const patience = AbortSignal.timeout(50_000);
+  for (let waiting = 0; waiting < sessions; ) {
+    await pause(50, undefined, { signal: patience });
+    await database.query('SELECT pg_stat_clear_snapshot()');
+    const [row] = await database.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    waiting = row?.n ?? 0;
+  }
 }

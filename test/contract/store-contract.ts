@@ -4,6 +4,8 @@ import type { AuditEntry } from '../../src/audit/entry.ts';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import { Secret } from '../../src/config/secret.ts';
 import type { ClaimedDelivery, DeliveryRoute, DeliveryState, Store } from '../../src/inbox/store.ts';
+import { testDocuments } from './document-contract.ts';
+import { testKeys } from './key-contract.ts';
 import { makeAccept, makeBatch, makeDraft, makeOutcome, makeQuarantine } from './make-parts.ts';
 
 export const AUDIT_KEY = 'an audit key for the contract suite';
@@ -598,6 +600,13 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       );
     });
 
+    test('whoever only looks when a secret was first seen leaves one that is unknown unknown', async () => {
+      await store.firstSeen(['a'], 5);
+      expect(await store.findFirstSeen(['b', 'a'])).toEqual(new Map([['a', 5]]));
+      expect(await store.findFirstSeen([])).toEqual(new Map());
+      expect(await store.firstSeen(['b'], 9)).toEqual(new Map([['b', 9]]));
+    });
+
     describe('leases of periodic jobs', () => {
       test('are held by one owner at a time, and for longer by the same', async () => {
         const other = await under.open();
@@ -622,6 +631,10 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.holdLease('prune', 'next', 60_000)).toBe(true);
       });
     });
+
+    describe('documents', () => testDocuments({ store: () => store, open: () => under.open() }));
+
+    describe('keys of events', () => testKeys({ store: () => store, open: () => under.open() }));
 
     test('says when another process has changed something', async () => {
       const changed = new Promise<void>((resolve) => store.onForeignChange(resolve));

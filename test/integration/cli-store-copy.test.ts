@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditEntry } from '../../src/audit/entry.ts';
+import type { Store } from '../../src/inbox/store.ts';
 import { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
 import { makeAccept, makeBatch } from '../contract/make-parts.ts';
-import { fillStore, HANDLERS } from '../support/copy-source.ts';
+import { DOCUMENTS, fillStore, HANDLERS } from '../support/copy-source.ts';
 import { TOKEN } from '../support/credentials.ts';
 import { holdCopy } from '../support/hold-copy.ts';
 import { openStore } from '../support/make-store.ts';
@@ -77,6 +78,13 @@ async function makeSchema(): Promise<void> {
   await openTarget(small).connected();
 }
 
+/** All of them; by how much they age while they are read, nobody knows. */
+async function documentsOf(store: Store) {
+  const documents = await store.listDocuments('', 1_000);
+  for (const { ageMs } of documents) expect(ageMs).toBeLessThan(3_600_000);
+  return documents.map(({ ageMs, ...document }) => document);
+}
+
 const overTarget = (folder: string) => ({
   env: { DATABASE_URL: database.url, AUDIT_KEY_FILE: join(folder, 'data', 'audit-key') },
 });
@@ -86,6 +94,7 @@ describe('a copy', () => {
     await makeSchema();
     const before = hashOf(fileOf(large));
     for (const [table, rows] of [
+      ['documents', 1],
       ['events', 3_000],
       ['deliveries', 9_000],
       ['quarantine', 1],
@@ -125,12 +134,19 @@ describe('a copy', () => {
       expect(await target.firstSeen(['one', 'Two', 'três'], 5)).toEqual(
         await source.firstSeen(['one', 'Two', 'três'], 5),
       );
+      expect(await documentsOf(target)).toEqual(
+        (await documentsOf(source)).filter(({ name }) => !name.startsWith('presence:')),
+      );
       expect((await target.listEvents(all)).map(({ id }) => id)).toEqual(events.map(({ id }) => id));
       expect(await target.listQuarantine(all)).toEqual(await source.listQuarantine(all));
       const { deliveries, quarantined } = await source.counts();
       const pending = deliveries.pending + deliveries.running;
       expect(deliveries.running).toBeGreaterThan(0);
       expect(await target.counts()).toMatchObject({ deliveries: { ...deliveries, pending, running: 0 }, quarantined });
+
+      // A writer that has read it in the file goes on from there.
+      expect(await target.writeDocument('full', 'stale', 2)).toBe(false);
+      expect(await target.writeDocument('full', 'next', 3)).toBe(true);
 
       // The same content again is the event it was; new content gets new numbers.
       const [newest] = events;
@@ -171,6 +187,7 @@ describe('a copy', () => {
     const { code, stdout, stderr } = await runCommand(small, words(small));
     expect([code, stderr]).toEqual([0, expect.stringContaining('the same AUDIT_KEY')]);
     expect(stdout).toMatch(/│ events +│ +63 │ +63 │ same/);
+    expect(stdout).toMatch(new RegExp(`│ documents +│ +${DOCUMENTS.length} │ +${DOCUMENTS.length} │ same`));
     const [, shown] = /│ sha256 of events +│ ([0-9a-f]{16}) │ \1 │ same/.exec(stdout) ?? [];
     expect(stdout).toMatch(/The audit log there holds: \d+ entries in 4 chains\./);
     expect(stdout).not.toContain('DIFFERS');
@@ -226,6 +243,7 @@ describe('until it is finished', () => {
 
   test('what is changed in each table is found, and the copy can be made anew', async () => {
     await interrupt(small, 'audit entries');
+    await database.query("UPDATE documents SET written_at = written_at + 1 WHERE name = 'token:digest'");
     await database.query("UPDATE events SET body = 'x' || substring(body FROM 2) WHERE seq = 7");
     await database.query('UPDATE deliveries SET order_key = order_key + 1 WHERE id = 105');
     await database.query('UPDATE quarantine SET times = 9 WHERE seq = 2');
@@ -236,6 +254,8 @@ describe('until it is finished', () => {
     expect(verdict).toMatchObject({ ok: false, auditLog: { ok: false } });
     expect(verdict.counts.filter(({ same }) => !same)).toEqual([]);
     expect(verdict.sha256.filter(({ same }) => !same)).toMatchObject([
+      // Byte by byte, "token:digest" is behind all but one.
+      { table: 'documents', firstDifference: 6 },
       { table: 'events', firstDifference: 7 },
       { table: 'deliveries', firstDifference: 105 },
       { table: 'quarantine', firstDifference: 2 },
@@ -257,13 +277,39 @@ describe('until it is finished', () => {
     );
     await database.query('DELETE FROM deliveries WHERE id = 60');
     await database.query("INSERT INTO secrets_seen VALUES ('zzz', 1)");
+    await database.query("DELETE FROM documents WHERE name = 'Token'");
+    await database.query("INSERT INTO documents VALUES ('presence:late', '{}', 1, 1), ('later', '{}', 1, 1)");
     const { code, stdout, stderr } = await runCommand(small, words(small));
     expect([code, stderr]).toEqual([1, expect.stringContaining('--start-over copies anew')]);
     expect(stdout).toMatch(/│ secrets seen +│ +3 │ +4 │ DIFFERS/);
-    expect(stdout.match(/DIFFERS/g)).toHaveLength(6);
+    expect(stdout).toMatch(/│ documents +│ +7 │ +8 │ DIFFERS/);
+    expect(stdout.match(/DIFFERS/g)).toHaveLength(8);
     expect(stdout).toContain('The secrets seen differ from number 4 on.');
     expect(stdout).toContain('The events differ from number 8 on.');
     expect(stdout).toContain('The deliveries differ from number 60 on.');
+  });
+
+  test('a file to which a document alone was written is another one, save where that is left behind', async () => {
+    const folder = makeFolder();
+    try {
+      await fillStore(folder, FEW);
+      await interrupt(folder, 'deliveries');
+      const write = async (name: string): Promise<void> => {
+        const store = await openStore(folder);
+        await store.writeDocument(name, 'anew', null);
+        await store.close();
+      };
+      await write('token:digest');
+      const wrong = expect.stringContaining('--start-over removes it and begins anew');
+      expect(await runCommand(folder, words(folder))).toMatchObject({ code: 1, stdout: '', stderr: wrong });
+      expect(await runJson(folder, words(folder, '--start-over'))).toMatchObject({ ok: true, resumed: false });
+      await write('presence:one');
+      expect(await runJson(folder, words(folder))).toMatchObject({ ok: true, copiedAt: expect.any(String) });
+      await write('token:digest');
+      expect((await runCommand(folder, words(folder))).stderr).toContain('that database is in use already');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('another file, or the same after something was written to it, does not go on with it', async () => {
@@ -334,6 +380,13 @@ describe('refused', () => {
     expect((await target.listEvents({ limit: 5 })).map(({ id }) => id)).toEqual([accepted[0]?.id]);
   });
 
+  test('a database that holds nothing but a document', async () => {
+    await openTarget(small).writeDocument('presence:one', '{}', 0);
+    const { code, stderr } = await runCommand(small, words(small));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('that database is in use already')]);
+    expect(await openTarget(small).readDocument('presence:one')).toMatchObject({ text: '{}' });
+  });
+
   test('another key than that of the log', async () => {
     const { code, stdout, stderr } = await runCommand(small, words(small), { env: { AUDIT_KEY: 'another-audit-key' } });
     expect([code, stdout]).toEqual([78, '']);
@@ -397,6 +450,22 @@ test('a log that does not hold in the file is copied as it is, and said so', asy
     expect(code).toBe(0);
     expect(stdout).toContain('The audit log there does not hold at entry 5 of chain ');
     expect(stderr).toContain('It did not hold in the file either');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('a file of a release that had no documents is copied without any, and left as it is', async () => {
+  const folder = makeFolder();
+  try {
+    await fillStore(folder, FEW);
+    const file = new DatabaseSync(fileOf(folder));
+    file.exec('DROP TABLE documents; DELETE FROM schema_migrations WHERE version > 2');
+    file.close();
+    const before = hashOf(fileOf(folder));
+    const { code, stdout } = await runCommand(folder, words(folder));
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/│ documents +│ +0 │ +0 │ same/)]);
+    expect(hashOf(fileOf(folder))).toBe(before);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -8,6 +8,16 @@ export const HANDLERS = [
   { handler: 'crm', events: ['*'], ordered: true },
   { handler: 'tell', events: ['reply_received', 'ünusual "label"'], ordered: false },
 ];
+/** What the service keeps for itself; the names are such that nobody but bytes puts them in order. */
+export const DOCUMENTS = [
+  'token:digest',
+  'token:Ärger',
+  'Token',
+  'presence',
+  'cursor:\uffee',
+  'cursor:\u{1f600}',
+  'full',
+];
 const LEADS = 700;
 const DAY = 86_400_000;
 
@@ -17,6 +27,7 @@ export async function fillStore(folder: string, events: number): Promise<string[
   await using(folder, async (store) => {
     await store.registerHandlers(HANDLERS);
     await store.firstSeen(['one', 'Two', 'três'], 1_700_000_000_000);
+    await keepDocuments(store);
     for (let from = 0; from < events; from += 500) {
       const accepts = contents.slice(from, from + 500).map((content, n) => routed(content, from + n));
       await store.commit(makeBatch({ accepts }));
@@ -38,6 +49,15 @@ export async function fillStore(folder: string, events: number): Promise<string[
     await store.replay({ filter, only, audit, now });
   });
   return contents;
+}
+
+async function keepDocuments(store: SqliteStore): Promise<void> {
+  for (const name of DOCUMENTS) await store.writeDocument(name, `{"of":"${name}","text":"ü'\\\n"}`, 0);
+  await store.writeDocument('cursor:\uffee', '', 1);
+  await store.writeDocument('full', 'x'.repeat(64 * 1024), 1);
+  await store.writeDocument('full', 'ü'.repeat(32 * 1024), 2);
+  // Of processes that were alive when it was written.
+  for (const name of ['presence:', 'presence:one', 'presence:\u{1f600}']) await store.writeDocument(name, '{}', 0);
 }
 
 async function using(folder: string, work: (store: SqliteStore) => Promise<void>): Promise<void> {

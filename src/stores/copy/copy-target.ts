@@ -31,7 +31,8 @@ const IN_USE: Statement = {
   name: 'is-in-use',
   text: `SELECT EXISTS (SELECT FROM events) OR EXISTS (SELECT FROM deliveries) OR EXISTS (SELECT FROM dedup_keys)
     OR EXISTS (SELECT FROM event_aliases) OR EXISTS (SELECT FROM quarantine) OR EXISTS (SELECT FROM audit_chains)
-    OR EXISTS (SELECT FROM audit_entries) OR EXISTS (SELECT FROM secrets_seen) OR EXISTS (SELECT FROM handlers) AS yes`,
+    OR EXISTS (SELECT FROM audit_entries) OR EXISTS (SELECT FROM secrets_seen) OR EXISTS (SELECT FROM handlers)
+    OR EXISTS (SELECT FROM documents) AS yes`,
 };
 const BEGIN: Statement = {
   name: 'begin-copy',
@@ -44,7 +45,7 @@ const ADVANCE: Statement = {
 const EMPTY: Statement = {
   name: 'empty-copy',
   text: `TRUNCATE events, dedup_keys, event_aliases, deliveries, handlers, quarantine, audit_chains, audit_names, audit_entries,
-    secrets_seen, store_copies`,
+    secrets_seen, documents, store_copies`,
 };
 const ZERO_COUNTS: Statement = { name: 'zero-counts', text: 'UPDATE delivery_counts SET n = 0' };
 

@@ -1,5 +1,5 @@
 import type { Runner, Statement } from '../postgres/transaction.ts';
-import type { CopySource } from '../sqlite/copy-source.ts';
+import { COPIED_DOCUMENT, type CopySource } from '../sqlite/copy-source.ts';
 
 /** Rows by what they are, as the databases themselves count them. */
 export type RowCounts = ReadonlyMap<string, number>;
@@ -31,6 +31,7 @@ const IN_FILE = `SELECT 'events' AS what, count(*) AS n FROM events
   UNION ALL SELECT 'counted as dead', count(*) FROM deliveries WHERE state = 'dead'
   UNION ALL ${QUARANTINE}
   UNION ALL ${OTHERS}
+  UNION ALL SELECT 'documents', count(*) FROM documents WHERE ${COPIED_DOCUMENT}
   UNION ALL SELECT 'chains named by others', count(*) FROM audit_chains WHERE named_by IS NOT NULL`;
 
 const IN_COPY: Statement = {
@@ -43,6 +44,7 @@ const IN_COPY: Statement = {
   UNION ALL SELECT 'counted as ' || state, sum(n)::bigint FROM delivery_counts GROUP BY state
   UNION ALL ${QUARANTINE}
   UNION ALL ${OTHERS}
+  UNION ALL SELECT 'documents', count(*) FROM documents
   UNION ALL SELECT 'chains named by others', count(*) FROM audit_names`,
 };
 
@@ -58,7 +60,7 @@ export async function countTarget(runner: Runner): Promise<RowCounts> {
 export function sumOfRows(counts: RowCounts): number {
   let sum = 0;
   for (const [what, n] of counts) {
-    if (/^(events|deliveries|quarantined|audit|handlers|secrets)/.test(what)) sum += n;
+    if (/^(events|deliveries|quarantined|audit|handlers|secrets|documents)/.test(what)) sum += n;
   }
   return sum;
 }

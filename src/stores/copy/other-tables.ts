@@ -1,4 +1,5 @@
 import { toText } from '../postgres/text.ts';
+import { COPIED_DOCUMENT } from '../sqlite/copy-source.ts';
 import { type CopiedTable, columns } from './copied-table.ts';
 
 /** By number in order of name. Their types as JSON, which both databases write alike. */
@@ -30,6 +31,19 @@ export const SECRETS_SEEN: CopiedTable = {
   target: `SELECT s.* FROM (
       SELECT row_number() OVER (ORDER BY fingerprint COLLATE "C") AS n, fingerprint, first_seen_at FROM secrets_seen) AS s
     WHERE s.n > $1 AND s.n <= $2 ORDER BY s.n LIMIT $3`,
+};
+
+/** Save of those that tell of processes alive now. */
+export const DOCUMENTS: CopiedTable = {
+  name: 'documents',
+  key: 'n',
+  columns: columns({ n: 'bigint', name: 'text', text: 'text', version: 'bigint', written_at: 'bigint' }),
+  source: `SELECT * FROM (SELECT row_number() OVER (ORDER BY name) AS n, name, text, version, written_at FROM documents
+      WHERE ${COPIED_DOCUMENT})
+    WHERE n > ? ORDER BY n LIMIT ?`,
+  insert: 'INSERT INTO documents (name, text, version, written_at) SELECT name, text, version, written_at FROM rows',
+  target: `SELECT d.* FROM (SELECT row_number() OVER (ORDER BY name) AS n, name, text, version, written_at FROM documents) AS d
+    WHERE d.n > $1 AND d.n <= $2 ORDER BY d.n LIMIT $3`,
 };
 
 /** With what is remembered of those that a later one's first entry has named. */

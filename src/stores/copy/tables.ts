@@ -1,11 +1,12 @@
 import type { CopiedTable } from './copied-table.ts';
 import { DELIVERIES, EVENTS, QUARANTINE } from './event-tables.ts';
-import { AUDIT_CHAINS, AUDIT_ENTRIES, HANDLERS, SECRETS_SEEN } from './other-tables.ts';
+import { AUDIT_CHAINS, AUDIT_ENTRIES, DOCUMENTS, HANDLERS, SECRETS_SEEN } from './other-tables.ts';
 
 /** In the order in which they are copied. */
 export const TABLES: readonly CopiedTable[] = [
   SECRETS_SEEN,
   HANDLERS,
+  DOCUMENTS,
   EVENTS,
   DELIVERIES,
   QUARANTINE,

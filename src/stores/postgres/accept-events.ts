@@ -1,10 +1,7 @@
 import type { AcceptResult, DeliveryRoute, NewEvent } from '../../inbox/store.ts';
+import { NO_TIMESTAMP, packKeys } from '../dedup-keys.ts';
 import { joinBytes, toText } from './text.ts';
-import type { Runner, Statement, Value } from './transaction.ts';
-
-/** Content without a usable timestamp stands together under this one in the deduplication keys. */
-const NO_TIMESTAMP = 0;
-const KEY_BYTES = 32;
+import type { Runner, Statement } from './transaction.ts';
 
 export interface RoutedEvent {
   readonly event: NewEvent;
@@ -93,20 +90,13 @@ function nameOf({ timestamp, dedupKey }: NewEvent): string {
   return `${timestamp ?? NO_TIMESTAMP}:${Buffer.from(dedupKey.buffer, dedupKey.byteOffset, dedupKey.byteLength).toString('latin1')}`;
 }
 
-function keysOf(routed: readonly RoutedEvent[]): [Value, Value] {
-  const keys = routed.map(({ event }) => event.dedupKey);
-  const bad = keys.find(({ byteLength }) => byteLength !== KEY_BYTES);
-  if (bad !== undefined) throw new TypeError('a deduplication key is not 32 bytes long');
-  return [routed.map(({ event }) => event.timestamp ?? NO_TIMESTAMP), Buffer.concat(keys)];
-}
-
 /** Gives the ids of the events that hold their key now. */
 async function takeKeys(runner: Runner, candidates: readonly RoutedEvent[]): Promise<Set<string>> {
-  const [times, keys] = keysOf(candidates);
+  const { times, bytes } = packKeys(candidates.map(({ event }) => event));
   const rows = await runner.all<{ event_id: string }>(
     TAKE_KEYS,
     times,
-    keys,
+    bytes,
     candidates.map(({ event }) => event.id),
     candidates.map(({ event }) => event.receivedAt),
     candidates.map(({ event }) => event.dedupUntil),
@@ -118,8 +108,8 @@ async function takeKeys(runner: Runner, candidates: readonly RoutedEvent[]): Pro
  * itself here, under its own id. */
 async function readKeys(runner: Runner, losers: readonly RoutedEvent[]): Promise<Map<string, string>> {
   if (losers.length === 0) return new Map();
-  const [times, keys] = keysOf(losers);
-  const rows = await runner.all<{ n: number; event_id: string }>(READ_KEYS, times, keys);
+  const { times, bytes } = packKeys(losers.map(({ event }) => event));
+  const rows = await runner.all<{ n: number; event_id: string }>(READ_KEYS, times, bytes);
   return new Map(rows.map(({ n, event_id: id }) => [losers[n - 1]?.event.id ?? '', id]));
 }
 

@@ -20,6 +20,10 @@ export async function readFirstSeen(
   now: number,
 ): Promise<Map<string, number>> {
   await runner.all(REMEMBER, fingerprints, now);
+  return findFirstSeen(runner, fingerprints);
+}
+
+export async function findFirstSeen(runner: Runner, fingerprints: readonly string[]): Promise<Map<string, number>> {
   const rows = await runner.all<{ fingerprint: string; first_seen_at: number }>(READ, fingerprints);
   return new Map(rows.map(({ fingerprint, first_seen_at: at }) => [fingerprint, at]));
 }

@@ -9,8 +9,12 @@ const CHANNEL = 'instantly_receiver';
 /** Milliseconds between two notifications of this process: one wakes everybody for all that came meanwhile. */
 const NOTIFY_MS = 20;
 /** Milliseconds after which everybody looks though nobody was notified: a notification is a hint, the table is the truth. */
-const POLL_MS = 5_000;
+const POLL_MS = 2_500;
+/** Milliseconds for the answer that shows that the connection is one still. */
+const ALIVE_MS = 2_500;
 const RECONNECT_MS = 500;
+/** The types do not know that one query may have a limit of its own. */
+const ASK: pg.QueryConfig & { readonly query_timeout: number } = { text: 'SELECT 1', query_timeout: ALIVE_MS };
 
 /**
  * The connection that hears other processes and lets them hear this one. It also holds the owner's lock, by which others see
@@ -108,7 +112,7 @@ export class Listener {
       await Promise.race([lost, this.#wait(POLL_MS)]);
       // A connection that was cut without a word looks open: only a question tells, and whoever is deaf has lost the owner's
       // lock too. It rejects when no answer comes.
-      if (!isLost) await client.query('SELECT 1');
+      if (!isLost) await client.query(ASK);
       this.#tell();
     }
   }

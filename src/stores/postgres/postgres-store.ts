@@ -9,6 +9,7 @@ import type {
   CommitResult,
   DeadFilter,
   EventFilter,
+  EventKey,
   HandlerRoute,
   PruneRequest,
   PruneResult,
@@ -18,13 +19,17 @@ import type {
   Store,
   StoreCondition,
 } from '../../inbox/store.ts';
+import { documentName, documentText } from '../check-document.ts';
+import { findInPages } from '../dedup-keys.ts';
 import { refuseForeignKey } from '../refuse-foreign-key.ts';
 import type { Parcel } from '../spill/parcel.ts';
 import { AuditSnapshots } from './audit-snapshot.ts';
 import { Claimer } from './claimer.ts';
 import { commitBatch } from './commit-batch.ts';
 import { endConnection } from './connect.ts';
-import { readFirstSeen } from './first-seen.ts';
+import { dropDocument, listDocuments, readDocument, writeDocument } from './documents.ts';
+import { findByKeys } from './find-by-keys.ts';
+import { findFirstSeen, readFirstSeen } from './first-seen.ts';
 import { holdLease, releaseLease } from './hold-lease.ts';
 import { Lanes } from './lanes.ts';
 import { Listener } from './listener.ts';
@@ -49,8 +54,9 @@ const COMMIT_LIMIT_MS = 1_800;
 /** The same for what nobody's answer waits for. */
 const SLOW_LIMIT_MS = 10_000;
 const REPLAY_LIMIT_MS = 600_000;
-/** Milliseconds between two looks at a session that is gone before its leases are taken back. */
-const GONE_AFTER_MS = 10_000;
+/** Milliseconds between two looks at a session that is gone before its leases are taken back: more than a process that lives
+ * needs to find that its connection was cut, and to have another (see listener.ts). */
+const GONE_AFTER_MS = 8_000;
 
 const TRY_COMMIT = {
   name: 'try-commit',
@@ -185,9 +191,18 @@ export class PostgresStore implements Store {
 
   firstSeen = (fingerprints: readonly string[], now: number) =>
     this.#transact((runner) => readFirstSeen(runner, fingerprints, now));
+  findFirstSeen = (fingerprints: readonly string[]) => this.#read(findFirstSeen, fingerprints);
   holdLease = (name: string, owner: string, forMs: number) =>
     this.#server.read((runner) => holdLease(runner, name, owner, forMs));
   releaseLease = (name: string, owner: string) => this.#server.read((runner) => releaseLease(runner, name, owner));
+
+  readDocument = async (name: string) => this.#read(readDocument, documentName(name));
+  listDocuments = async (prefix: string, limit: number) => this.#read(listDocuments, documentName(prefix), limit);
+  writeDocument = async (name: string, text: string, version: number | null) =>
+    this.#read(writeDocument, documentName(name), documentText(text), version);
+  dropDocument = async (name: string) => this.#read(dropDocument, documentName(name));
+  findByKeys = (keys: readonly EventKey[], now: number) =>
+    findInPages(keys, (page) => this.#read(findByKeys, page, now));
 
   onForeignChange(listener: () => void): void {
     this.#listener.add(listener);
@@ -205,6 +220,14 @@ export class PostgresStore implements Store {
     this.#slowLanes.close();
     await this.#snapshots.closeAll();
     await this.#server.close();
+  }
+
+  /** A single statement, its values looked at before: what is wrong with them is no fault of the server. */
+  #read<Values extends unknown[], Result>(
+    work: (runner: Runner, ...values: Values) => Promise<Result>,
+    ...values: Values
+  ): Promise<Result> {
+    return this.#server.read((runner) => work(runner, ...values));
   }
 
   #transact<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {

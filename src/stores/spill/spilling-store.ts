@@ -7,6 +7,7 @@ import type {
   CommitResult,
   DeadFilter,
   EventFilter,
+  EventKey,
   HandlerRoute,
   PruneRequest,
   QuarantineState,
@@ -195,8 +196,15 @@ export class SpillingStore implements Store {
   openAuditSnapshot = () => this.#primary.openAuditSnapshot();
   tailAudit = (limit: number, after?: AuditCursor) => this.#primary.tailAudit(limit, after);
   firstSeen = (fingerprints: readonly string[], now: number) => this.#primary.firstSeen(fingerprints, now);
+  findFirstSeen = (fingerprints: readonly string[]) => this.#primary.findFirstSeen(fingerprints);
   holdLease = (name: string, owner: string, forMs: number) => this.#primary.holdLease(name, owner, forMs);
   releaseLease = (name: string, owner: string) => this.#primary.releaseLease(name, owner);
+  readDocument = (name: string) => this.#primary.readDocument(name);
+  listDocuments = (prefix: string, limit: number) => this.#primary.listDocuments(prefix, limit);
+  writeDocument = (name: string, text: string, version: number | null) =>
+    this.#primary.writeDocument(name, text, version);
+  dropDocument = (name: string) => this.#primary.dropDocument(name);
+  findByKeys = (keys: readonly EventKey[], now: number) => this.#primary.findByKeys(keys, now);
 
   /** What is in the spill is moved where that is quickly done; else it stays there for the next start. */
   async close(): Promise<void> {

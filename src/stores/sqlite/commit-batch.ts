@@ -1,14 +1,12 @@
 import { completeAudit } from '../../inbox/complete-audit.ts';
 import type { Accept, AcceptResult, Batch, CommitResult, PendingAudit, Quarantine } from '../../inbox/store.ts';
+import { NO_TIMESTAMP } from '../dedup-keys.ts';
 import { Tally } from '../tally.ts';
 import { applyOutcome } from './apply-outcome.ts';
 import type { AuditLane } from './audit-lane.ts';
 import type { Connection } from './connection.ts';
 import { dueTimeOfNewest } from './order-deliveries.ts';
 import { writeTally } from './write-tally.ts';
-
-/** Content without a usable timestamp stands together under this one in the deduplication keys. */
-const NO_TIMESTAMP = 0;
 
 export function commitBatch(connection: Connection, lane: AuditLane, batch: Batch): CommitResult {
   return connection.transaction(() => {

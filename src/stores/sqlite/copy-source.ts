@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SettingsError } from '../../errors/problem.ts';
+import { PRESENCE_PREFIX } from '../../inbox/document-names.ts';
 import { RELEASE } from './migrate.ts';
 import { holdServiceLock } from './service-lock.ts';
 import { isSqliteError } from './sqlite-error.ts';
@@ -28,6 +29,11 @@ const STATE = `SELECT (SELECT count(*) FROM events) AS events, (SELECT max(seq) 
     count(lease) AS leased
   FROM deliveries`;
 const CHAINS = 'SELECT writer, seq, hex(hash) AS hash FROM audit_chains ORDER BY chain';
+/** SQL: those that are copied. */
+export const COPIED_DOCUMENT = `substr(name, 1, ${PRESENCE_PREFIX.length}) <> '${PRESENCE_PREFIX}'`;
+const DOCUMENTS = `SELECT name, version, written_at, text FROM documents WHERE ${COPIED_DOCUMENT} ORDER BY name`;
+/** For a file of a release that had none: beside it, since nothing in it is changed. */
+const NO_DOCUMENTS = 'CREATE TEMP TABLE documents (name TEXT, text TEXT, version INTEGER, written_at INTEGER)';
 
 /**
  * A store's file while it is copied: nobody serves from it, and nobody writes to it, commands included, because an entry
@@ -78,7 +84,8 @@ export class CopySource {
   /** Hex; another one once anything has been written to the file. */
   fingerprint(): string {
     const hash = createHash('sha256').update(JSON.stringify(this.all(STATE)));
-    for (const chain of this.#prepare(CHAINS).iterate()) hash.update(JSON.stringify(chain));
+    for (const sql of [CHAINS, DOCUMENTS])
+      for (const row of this.#prepare(sql).iterate()) hash.update(JSON.stringify(row));
     return hash.digest('hex');
   }
 
@@ -103,6 +110,7 @@ export class CopySource {
       throw new SettingsError([
         `${this.file} was written by a newer release of the receiver; copy it with that release`,
       ]);
+    if (this.all("SELECT 1 FROM sqlite_schema WHERE name = 'documents'").length === 0) this.#db.exec(NO_DOCUMENTS);
   }
 
   #prepare(sql: string): StatementSync {

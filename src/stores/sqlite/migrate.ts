@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts';
 import type { FileSetting } from './thread-protocol.ts';
 
 /** What this code was written for: the number of its newest migration. */
-export const RELEASE = 2;
+export const RELEASE = 3;
 
 /**
  * Applies what is missing, each migration in the one transaction that takes the write lock first, so that of several

@@ -11,11 +11,14 @@ import type {
   ReplayRequest,
   StoreCondition,
 } from '../../inbox/store.ts';
+import type { PackedKeys } from '../dedup-keys.ts';
 import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { AuditLane } from './audit-lane.ts';
 import { claimDeliveries, recoverLeases } from './claim-deliveries.ts';
 import { commitBatch } from './commit-batch.ts';
 import type { Connection } from './connection.ts';
+import { dropDocument, listDocuments, readDocument, writeDocument } from './documents.ts';
+import { findByKeys } from './find-by-keys.ts';
 import { holdLease, releaseLease } from './hold-lease.ts';
 import { type PackedBatch, unpackBatch } from './pack-batch.ts';
 import { prune } from './prune.ts';
@@ -56,8 +59,15 @@ export function createOperations(
     auditHeads: () => readHeads(connection),
     prune: (request: PruneRequest) => prune(connection, lane, request),
     firstSeen: (fingerprints: readonly string[], now: number) => firstSeen(connection, fingerprints, now),
+    findFirstSeen: (fingerprints: readonly string[]) => findFirstSeen(connection, fingerprints),
     holdLease: (name: string, owner: string, forMs: number) => holdLease(connection, { name, owner, forMs }),
     releaseLease: (name: string, owner: string) => releaseLease(connection, name, owner),
+    readDocument: (name: string) => readDocument(connection, name),
+    listDocuments: (prefix: string, limit: number) => listDocuments(connection, prefix, limit),
+    writeDocument: (name: string, text: string, version: number | null) =>
+      writeDocument(connection, name, text, version),
+    dropDocument: (name: string) => dropDocument(connection, name),
+    findByKeys: (keys: PackedKeys, now: number) => findByKeys(connection, keys, now),
     backup: (file: string) => backup(connection, file),
     spillCommit: (batch: PackedBatch) => asSpill(spill).commit(unpackBatch(batch)),
     spillSize: () => asSpill(spill).size(),
@@ -84,22 +94,24 @@ function checkWritable(connection: Connection): StoreCondition {
 }
 
 function firstSeen(connection: Connection, fingerprints: readonly string[], now: number): Map<string, number> {
-  const seen = new Map<string, number>();
-  connection.transaction(() => {
+  return connection.transaction(() => {
     for (const fingerprint of fingerprints) {
       connection.run(
         'INSERT INTO secrets_seen (fingerprint, first_seen_at) VALUES (?, ?) ON CONFLICT DO NOTHING',
         fingerprint,
         now,
       );
-      const row = connection.get<{ at: number }>(
-        'SELECT first_seen_at AS at FROM secrets_seen WHERE fingerprint = ?',
-        fingerprint,
-      );
-      seen.set(fingerprint, row?.at ?? now);
     }
+    return findFirstSeen(connection, fingerprints);
   });
-  return seen;
+}
+
+function findFirstSeen(connection: Connection, fingerprints: readonly string[]): Map<string, number> {
+  const rows = connection.all<{ fingerprint: string; at: number }>(
+    'SELECT fingerprint, first_seen_at AS at FROM secrets_seen WHERE fingerprint IN (SELECT value FROM json_each(?))',
+    JSON.stringify(fingerprints),
+  );
+  return new Map(rows.map(({ fingerprint, at }) => [fingerprint, at]));
 }
 
 /**

@@ -9,12 +9,15 @@ import type {
   ClaimRequest,
   DeadFilter,
   EventFilter,
+  EventKey,
   HandlerRoute,
   PruneRequest,
   QuarantineState,
   ReplayRequest,
   Store,
 } from '../../inbox/store.ts';
+import { documentName, documentText } from '../check-document.ts';
+import { findInPages } from '../dedup-keys.ts';
 import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
@@ -84,8 +87,16 @@ export class SqliteStore implements Store {
   auditHeads = () => this.#call('auditHeads');
   prune = (request: PruneRequest) => this.#call('prune', request);
   firstSeen = (fingerprints: readonly string[], now: number) => this.#call('firstSeen', fingerprints, now);
+  findFirstSeen = (fingerprints: readonly string[]) => this.#call('findFirstSeen', fingerprints);
   holdLease = (name: string, owner: string, forMs: number) => this.#call('holdLease', name, owner, forMs);
   releaseLease = (name: string, owner: string) => this.#call('releaseLease', name, owner);
+  readDocument = async (name: string) => this.#call('readDocument', documentName(name));
+  listDocuments = async (prefix: string, limit: number) => this.#call('listDocuments', documentName(prefix), limit);
+  writeDocument = async (name: string, text: string, version: number | null) =>
+    this.#call('writeDocument', documentName(name), documentText(text), version);
+  dropDocument = async (name: string) => this.#call('dropDocument', documentName(name));
+  findByKeys = (keys: readonly EventKey[], now: number) =>
+    findInPages(keys, (page) => this.#call('findByKeys', page, now));
   /** Writes a consistent copy while the store serves. The file must not exist. */
   backup = (file: string) => this.#call('backup', file);
   /** What only a spill is asked for: see SpillFile. */

@@ -1,0 +1,2 @@
+/** What stands under a name that begins so tells of a process that is alive: a copy of the store leaves it behind. */
+export const PRESENCE_PREFIX = 'presence:';
