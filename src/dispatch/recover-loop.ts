@@ -3,7 +3,8 @@ import type { HandlerRoute, Store } from '../inbox/store.ts';
 import type { DispatchLogger } from './dispatch-hooks.ts';
 import { storeBackoff } from './limits.ts';
 
-const INTERVAL_MS = 30_000;
+/** Milliseconds. What a vanished process had leased holds its leads back until it is taken from it. */
+const INTERVAL_MS = 3_000;
 
 export interface RecoverLoopOptions {
   readonly store: Pick<Store, 'recoverLeases' | 'registerHandlers'>;
@@ -12,7 +13,7 @@ export interface RecoverLoopOptions {
   readonly clock: () => number;
   readonly logger: DispatchLogger;
   readonly onRecovered: () => void;
-  /** Default: 30 s. */
+  /** Default: 3 s. */
   readonly intervalMs?: number;
 }
 
