@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { Logger } from 'pino';
-import { createAuthenticator, createTokenReader } from './authenticate/index.ts';
+import type { ReadToken } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
 import type { Problem } from './errors/problem.ts';
@@ -10,13 +10,14 @@ import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
 import { type FailureLimit, limitFailures } from './http/limit-failures.ts';
 import { logRequest } from './http/log-requests.ts';
-import { createHealth, createMetricsRoute, createReady } from './http/operations.ts';
+import { createHealth, createMetricsRoute, createReady, type Registration } from './http/operations.ts';
 import type { Readiness } from './http/readiness.ts';
 import { createReceive } from './http/receive.ts';
 import { createRoutes } from './http/routes.ts';
 import { createServer } from './http/server.ts';
 import type { Inbox } from './inbox/accept.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
+import type { TokenSource } from './token-source.ts';
 
 export interface HttpParts {
   readonly settings: Settings;
@@ -27,6 +28,11 @@ export interface HttpParts {
   readonly budget: BufferBudget;
   readonly readiness: Readiness;
   readonly isStopping: () => boolean;
+  /** `undefined`: this process takes no webhooks. */
+  readonly tokens: TokenSource | undefined;
+  readonly registration: () => Registration | undefined;
+  /** `undefined` gives none: /metrics asks for no token. */
+  readonly readMetricsToken: () => ReadToken | undefined;
 }
 
 export interface Http {
@@ -72,14 +78,13 @@ function composeApp(
 ): RequestListener {
   const { settings, logger, metrics } = parts;
   const failures = limitFailures(settings.http.failedAuthPerMinute);
-  const receive = settings.role === 'worker' ? undefined : composeReceive(parts, failures);
-  const readToken = settings.metricsToken && createTokenReader([settings.metricsToken], 'authorization');
+  const receive = parts.tokens && composeReceive(parts, parts.tokens, failures);
   return createApp({
     routes: createRoutes(settings.webhookPath, {
       receive,
       health: createHealth(),
-      ready: createReady(parts.readiness),
-      metrics: createMetricsRoute({ ...metrics.registries, readToken, failures }),
+      ready: createReady(parts.readiness, parts.registration),
+      metrics: createMetricsRoute({ ...metrics.registries, readToken: parts.readMetricsToken, failures }),
     }),
     logger,
     trustProxy: settings.http.trustProxy,
@@ -90,9 +95,14 @@ function composeApp(
   });
 }
 
-function composeReceive({ settings, logger, metrics, budget, inbox }: HttpParts, failures: FailureLimit): RouteHandler {
+function composeReceive(
+  { settings, logger, metrics, budget, inbox }: HttpParts,
+  tokens: TokenSource,
+  failures: FailureLimit,
+): RouteHandler {
   return createReceive({
-    authenticator: createAuthenticator(settings.authentication),
+    authenticator: () => tokens.authenticator,
+    tokenIdAt: (position) => tokens.tokenIdAt(position),
     inbox,
     budget,
     bodyLimitBytes: settings.http.bodyLimitBytes,

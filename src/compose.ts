@@ -4,10 +4,11 @@ import { draft } from './audit/make-draft.ts';
 import { newId } from './audit/new-id.ts';
 import { composeHttp, type Http } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
+import { composeSecrets, type LiveSecrets } from './compose-secrets.ts';
+import { RegistrationWatch } from './compose-watch.ts';
 import type { Settings } from './config/settings.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { type LoadedHandler, loadHandlers } from './dispatch/load-handlers.ts';
-import { fingerprintSecrets } from './fingerprint-secrets.ts';
 import { BufferBudget } from './http/buffer-budget.ts';
 import { Readiness } from './http/readiness.ts';
 import { Inbox } from './inbox/accept.ts';
@@ -16,7 +17,6 @@ import { GroupCommit } from './inbox/group-commit.ts';
 import { Retention } from './inbox/retention.ts';
 import type { Store } from './inbox/store.ts';
 import { watchDisk } from './inbox/watch-disk.ts';
-import { createSecretMetrics } from './metrics/secret-metrics.ts';
 import { openServingStore, type ServingStore } from './open-store.ts';
 import { RouteSource } from './route-source.ts';
 
@@ -34,6 +34,8 @@ export interface Receiver {
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly retention: Retention;
+  readonly secrets: LiveSecrets;
+  readonly watch: RegistrationWatch;
   /** `undefined` where this process only receives. */
   readonly dispatcher: Dispatcher | undefined;
   readonly handlers: readonly LoadedHandler[];
@@ -43,7 +45,8 @@ export interface Receiver {
   stopWatching(): void;
 }
 
-export async function compose(settings: Settings, logger: Logger): Promise<Receiver> {
+/** @param load reads the settings anew, for a reload */
+export async function compose(settings: Settings, logger: Logger, load: () => Settings): Promise<Receiver> {
   const [serving, { handlers, warnings }] = await openBoth(
     openServingStore(settings, logger),
     loadHandlers(settings.handlers.dir),
@@ -60,7 +63,10 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
   const routes = new RouteSource({ store, own: handlers, follow: settings.role === 'receiver', logger });
   const inbox = new Inbox({ commits, handlers: () => routes.routes, retentionMs: settings.retentionMs });
   const readiness = new Readiness(store);
-  const retention = composeRetention(settings, store, logger);
+  const owner = newId();
+  const retention = composeRetention(settings, store, logger, owner);
+  const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
+  const watch = new RegistrationWatch({ live: secrets.live, owner, store, inbox, trail, metrics, logger });
   let stopping = false;
   const { server, interruptAll } = composeHttp({
     settings,
@@ -71,6 +77,9 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
     budget,
     readiness,
     isStopping: () => stopping,
+    tokens: secrets.tokens,
+    registration: () => watch.registration,
+    readMetricsToken: secrets.readMetricsToken,
   });
   const disk = watchDisk(settings.dataDir, settings.minFreeDiskBytes, (isLow, freeBytes) => {
     trail.setCountOnly(isLow);
@@ -79,7 +88,6 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
       isLow ? 'little disk space is left: only authentic requests are written' : 'disk space is back',
     );
   });
-  createSecretMetrics(metrics.registries, await firstSeen(settings, store, logger));
   return {
     server,
     store,
@@ -88,6 +96,8 @@ export async function compose(settings: Settings, logger: Logger): Promise<Recei
     metrics,
     readiness,
     retention,
+    secrets,
+    watch,
     dispatcher,
     handlers,
     interruptAll,
@@ -209,25 +219,15 @@ function composeDispatcher({ settings, store, metrics, logger, commits, handlers
   return dispatcher;
 }
 
-function composeRetention(settings: Settings, store: Store, logger: Logger): Retention {
+function composeRetention(settings: Settings, store: Store, logger: Logger, owner: string): Retention {
   return new Retention({
     store,
-    owner: newId(),
+    owner,
     eventsMs: settings.retentionMs,
     auditMs: settings.audit.retentionMs,
     onPruned: (sum) => logger.info(sum, 'pruned what has outlived its time'),
     onFailure: (error) => logger.warn({ err: error }, 'pruning failed; it is tried again'),
   });
-}
-
-/** By the names of the settings. A store that cannot write now must not keep the service from starting. */
-async function firstSeen(settings: Settings, store: Store, logger: Logger): Promise<Map<string, number>> {
-  const fingerprints = fingerprintSecrets(settings);
-  const seen = await store.firstSeen([...fingerprints.values()], Date.now()).catch((error: unknown) => {
-    logger.warn({ err: error }, 'the age of the secrets is not known: the store cannot write now');
-    return new Map<string, number>();
-  });
-  return new Map([...fingerprints].map(([name, fingerprint]) => [name, seen.get(fingerprint) ?? Date.now()]));
 }
 
 export function serviceDraft(action: string, metadata: Parameters<typeof draft>[0]['metadata'] = {}) {

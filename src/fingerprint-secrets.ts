@@ -1,22 +1,29 @@
 import { createHmac } from 'node:crypto';
+import { digestToken, fingerprintToken } from './authenticate/index.ts';
 import type { Secret } from './config/secret.ts';
 import type { Settings } from './config/settings.ts';
 
-/** Every secret in use by name and position, with a fingerprint that tells it from others and cannot be searched for
- * without the audit key. */
+/** Every secret of the settings by name and position, with a fingerprint that tells it from others and cannot be searched
+ * for without the audit key. */
 export function fingerprintSecrets(settings: Settings): Map<string, string> {
-  const named: [string, readonly Secret[]][] = [
-    ['INSTANTLY_SECRET', settings.authentication.signatureKeys],
-    ['INSTANTLY_WEBHOOK_TOKEN', settings.authentication.tokens],
-    ['METRICS_TOKEN', settings.metricsToken === undefined ? [] : [settings.metricsToken]],
-    ['ADMIN_TOKEN', settings.adminToken === undefined ? [] : [settings.adminToken]],
-    ['AUDIT_KEY', [settings.audit.key]],
-  ];
+  const { authentication, instantly } = settings;
+  const key = settings.audit.key;
   const fingerprints = new Map<string, string>();
-  for (const [name, secrets] of named) {
+  const add = (name: string, secrets: readonly (Secret | undefined)[], take = fingerprint): void => {
     for (const [index, secret] of secrets.entries()) {
-      fingerprints.set(secrets.length > 1 ? `${name}:${index + 1}` : name, fingerprint(settings.audit.key, secret));
+      if (secret === undefined) continue;
+      fingerprints.set(secrets.length > 1 ? `${name}:${index + 1}` : name, take(key, secret));
     }
+  };
+  add('INSTANTLY_SECRET', authentication.signatureKeys);
+  add('INSTANTLY_WEBHOOK_TOKEN', authentication.tokens, (auditKey, token) =>
+    fingerprintToken(auditKey, digestToken(token.reveal())),
+  );
+  add('METRICS_TOKEN', [settings.metricsToken]);
+  add('ADMIN_TOKEN', [settings.adminToken]);
+  add('AUDIT_KEY', [key]);
+  for (const apiKey of [instantly.readKey, instantly.writeKey]) {
+    if (apiKey !== undefined) add(apiKey.setting, [apiKey.secret]);
   }
   return fingerprints;
 }

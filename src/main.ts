@@ -23,29 +23,36 @@ const ARRIVE_MS = 500;
 
 export interface ServeOptions {
   readonly stop: AbortSignal;
+  /** Reads the settings anew. @throws SettingsError */
+  readonly load: () => Settings;
   /** Whether people read along: what they want to know goes to stderr. */
   readonly notice: boolean;
 }
 
 /** Serves until `stop` ends it. Resolves with the exit code. */
-export async function serve(settings: Settings, output: LogOutput, { stop, notice }: ServeOptions): Promise<number> {
+export async function serve(settings: Settings, output: LogOutput, options: ServeOptions): Promise<number> {
+  const { stop, notice, load } = options;
   const { logger } = output;
   for (const warning of settings.warnings) logger.warn(warning);
   // Before there is anything to drain: the start may wait a quarter of a minute for another receiver to stop.
-  const receiver = await Promise.race([compose(settings, logger), aborted(stop)]);
+  const receiver = await Promise.race([compose(settings, logger, load), aborted(stop)]);
   if (receiver === undefined) return 0;
   const port = await listen(receiver, settings).catch(async (error: unknown) => {
     receiver.stopWatching();
+    await receiver.secrets.stop();
     await receiver.store.close();
     throw error;
   });
   receiver.trail.record(serviceDraft('service.start', { version: process.version }));
   void receiver.dispatcher?.start();
   const timers = startTimers(receiver, logger);
+  const onHangUp = (): void => receiver.secrets.live.reload('SIGHUP');
+  process.on('SIGHUP', onHangUp);
   const handlers = receiver.handlers.map(({ handler }) => handler);
   logger.info({ port, data: storeLocation(settings.store), handlers }, 'receiving');
   if (notice) process.stderr.write(startNotice(settings, port, handlers));
   await aborted(stop);
+  process.removeListener('SIGHUP', onHangUp);
   logger.info({ reason: String(stop.reason) }, 'stopping');
   const limit = setTimeout(() => {
     logger.error('the time to stop is over; what was answered 200 is on the disk');
@@ -75,6 +82,8 @@ async function listen({ server }: Receiver, { host, port }: Settings): Promise<n
 
 function startTimers(receiver: Receiver, logger: Logger): NodeJS.Timeout[] {
   receiver.retention.start();
+  receiver.secrets.start();
+  receiver.watch.start();
   const heads = (): void => void logHeads(receiver, logger);
   heads();
   return [setInterval(() => receiver.trail.tick(), TICK_MS), setInterval(heads, HEADS_MS)];
@@ -111,6 +120,7 @@ async function drain(receiver: Receiver, logger: Logger, reason: string): Promis
   clearTimeout(cutAll);
   if (threadsLeft > 0)
     logger.warn({ threadsLeft }, 'threads of handlers are inside a system call and could not be ended');
+  await Promise.all([receiver.secrets.stop(), receiver.watch.stop()]);
   trail.record(serviceDraft('service.stop', { reason }));
   trail.drain();
   await commits.settle();

@@ -6,7 +6,7 @@ import type { Reason } from './read-header.ts';
 import { matchSignature, type ReadClaim, type SignatureClaim } from './signature-claim.ts';
 import { standardWebhooksScheme } from './standard-webhooks.ts';
 import { timestampedScheme } from './timestamped-signature.ts';
-import { tokenScheme } from './token.ts';
+import { type AcceptedToken, digestToken, tokenScheme } from './token.ts';
 
 /** Proves who sent a request, in two steps: what the headers tell before a byte of the body is read, and the rest. */
 export interface Authenticator {
@@ -39,6 +39,8 @@ export type Verification =
   | {
       readonly authentic: true;
       readonly delivery: AuthenticDelivery;
+      /** The position of the token that was proven; 0 for none. */
+      readonly token: number;
       /** The token proved the sender, and a signature that was presented beside it did not hold. */
       readonly signatureMismatch: boolean;
     }
@@ -53,14 +55,31 @@ interface Evidence {
   readonly verdict: PassedInspection['verdict'];
 }
 
+/** What has become of the tokens since the settings were written: a rotation knows the new one by its digest alone. */
+export interface TokenChanges {
+  /** SHA-256 digests of tokens beside those of the settings, whose positions follow theirs. */
+  readonly minted: readonly Uint8Array[];
+  /** Positions of those that let nobody in any more. */
+  readonly retired: ReadonlySet<number>;
+}
+
+const NO_CHANGES: TokenChanges = { minted: [], retired: new Set() };
+
 /**
  * @param clock epoch milliseconds
  * @throws SettingsError where no secret is set, one cannot be used, or `both` lacks one
  */
-export function createAuthenticator(settings: AuthenticationSettings, clock: () => number = Date.now): Authenticator {
+export function createAuthenticator(
+  settings: AuthenticationSettings,
+  clock: () => number = Date.now,
+  changes: TokenChanges = NO_CHANGES,
+): Authenticator {
   const keys = loadKeys(settings);
+  const tokens = acceptedTokens(keys.tokens, changes);
   const readClaim = keys.signatureKeys.length > 0 ? chooseScheme(settings) : undefined;
-  const readToken = keys.tokens.length > 0 ? tokenScheme(keys.tokens, settings.tokenHeader) : undefined;
+  // Where all are retired the scheme stays on, and refuses.
+  const isTokenOn = keys.tokens.length + changes.minted.length > 0;
+  const readToken = isTokenOn ? tokenScheme(tokens, settings.tokenHeader) : undefined;
   // Only what stands in here passes `verify`, so an object that merely looks like an inspection proves nothing.
   const evidence = new WeakMap<PassedInspection, Evidence>();
 
@@ -83,9 +102,15 @@ export function createAuthenticator(settings: AuthenticationSettings, clock: () 
       if (verdict === 'pending' && hmac === 0) return { authentic: false, reason: 'mismatch' };
       const delivery = makeAuthenticDelivery({ body, principal: name(hmac, token), source: 'webhook', contentType });
       const presented = signature !== undefined && signature !== 'missing';
-      return { authentic: true, delivery, signatureMismatch: presented && hmac === 0 };
+      return { authentic: true, delivery, token, signatureMismatch: presented && hmac === 0 };
     },
   };
+}
+
+function acceptedTokens(tokens: readonly Uint8Array[], { minted, retired }: TokenChanges): AcceptedToken[] {
+  return [...tokens.map(digestToken), ...minted]
+    .map((digest, index) => ({ position: index + 1, digest }))
+    .filter(({ position }) => !retired.has(position));
 }
 
 function chooseScheme(settings: AuthenticationSettings): ReadClaim {

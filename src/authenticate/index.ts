@@ -4,10 +4,12 @@ export {
   createAuthenticator,
   type HeaderInspection,
   type PassedInspection,
+  type TokenChanges,
   type Verification,
 } from './authenticator.ts';
 export { type AuthenticDelivery, type DeliverySource, isAuthentic } from './delivery.ts';
+export { fingerprintToken, tokenId } from './fingerprint-token.ts';
 export type { Reason } from './read-header.ts';
-export { restoreQuarantined } from './restore.ts';
+export { restoreLogged, restoreQuarantined } from './restore.ts';
 export { type SignOptions, signHeaders } from './sign.ts';
-export { createTokenReader, type ReadToken } from './token.ts';
+export { createTokenReader, digestToken, type ReadToken } from './token.ts';

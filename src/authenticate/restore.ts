@@ -17,3 +17,27 @@ export function restoreQuarantined(record: {
   if (!PROVEN_PRINCIPAL.test(principal)) throw new TypeError('The quarantined body has no proven sender.');
   return makeAuthenticDelivery({ body, principal, source: 'quarantine', contentType });
 }
+
+/**
+ * Vouches for a payload out of Instantly's own delivery log: Instantly's API answered it, over TLS, to a key of ours, and
+ * names our URL as where it was to go. No delivery of it need ever have come.
+ *
+ * @throws TypeError where it is for another URL or holds no JSON object
+ */
+export function restoreLogged(
+  record: { readonly payload: unknown; readonly webhookUrl: string },
+  ownUrl: string,
+): AuthenticDelivery {
+  const { payload, webhookUrl } = record;
+  if (webhookUrl !== ownUrl) throw new TypeError('The logged delivery is for another URL.');
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
+    throw new TypeError('The logged delivery holds no JSON object.');
+  }
+  const body = Buffer.from(JSON.stringify(payload));
+  return makeAuthenticDelivery({
+    body,
+    principal: 'instantly:log',
+    source: 'reconcile',
+    contentType: 'application/json',
+  });
+}

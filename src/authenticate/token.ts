@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Secret } from '../config/secret.ts';
 import { blind, firstMatch } from './compare.ts';
 import { decodeBase64 } from './decode-base64.ts';
@@ -6,23 +7,36 @@ import { type Reason, readHeader } from './read-header.ts';
 /** Judges the shared secret that the sender repeats in a header: the position from 1 of the token it equals, or why not. */
 export type ReadToken = (rawHeaders: readonly string[]) => number | Reason;
 
+/** A token that lets in, by its digest: enough to compare, and of no use to whoever reads it. */
+export interface AcceptedToken {
+  /** From 1; what the principal names. */
+  readonly position: number;
+  /** SHA-256 of its bytes. */
+  readonly digest: Uint8Array;
+}
+
+/** Of a token as a header carries it. */
+export function digestToken(token: string | Uint8Array): Buffer {
+  return hash('sha256', token, 'buffer');
+}
+
 /** @param header lower case */
-export function tokenScheme(tokens: readonly Uint8Array[], header: string): ReadToken {
-  const expected = tokens.map(blind);
+export function tokenScheme(tokens: readonly AcceptedToken[], header: string): ReadToken {
+  const expected = tokens.map(({ digest }) => blind(digest));
   const candidatesIn = header === 'authorization' ? authorizationCandidates : bareCandidate;
   return (rawHeaders) => {
     const found = readHeader(rawHeaders, header);
     if (typeof found === 'string') return found;
     if (found.value === '') return 'malformed';
-    const position = firstMatch(candidatesIn(found.value).map(blind), expected);
-    return position === 0 ? 'mismatch' : position;
+    const candidates = candidatesIn(found.value).map((candidate) => blind(digestToken(candidate)));
+    return tokens[firstMatch(candidates, expected) - 1]?.position ?? 'mismatch';
   };
 }
 
 /** The same for the bearer tokens of other routes. */
 export function createTokenReader(tokens: readonly Secret[], header: string): ReadToken {
   return tokenScheme(
-    tokens.map((token) => Buffer.from(token.reveal())),
+    tokens.map((token, index) => ({ position: index + 1, digest: digestToken(token.reveal()) })),
     header,
   );
 }

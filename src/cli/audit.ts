@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { registerCorrelate } from './audit-correlate.ts';
 import { exportAudit } from './audit-export.ts';
 import { tail } from './audit-tail.ts';
 import { verify } from './audit-verify.ts';
@@ -35,4 +36,5 @@ export function register(program: Command): void {
     .addOption(new Option('--output <file>', 'into a new file for this user alone, in place of stdout'))
     .addOption(new Option('--json', 'one array in place of lines; with --output, one document that says what was done'))
     .action(exportAudit);
+  registerCorrelate(audit);
 }

@@ -4,13 +4,17 @@ import { SettingsError } from '../errors/problem.ts';
 import { register as registerAudit } from './audit.ts';
 import { register as registerBackup } from './backup.ts';
 import { register as registerDead } from './dead.ts';
+import { register as registerDoctor } from './doctor.ts';
 import { register as registerEvents } from './events.ts';
+import { register as registerFakeInstantly } from './fake-instantly.ts';
 import { Interrupted } from './interrupt.ts';
 import { register as registerQuarantine } from './quarantine.ts';
+import { register as registerReconcile } from './reconcile.ts';
 import { register as registerSecrets } from './secrets.ts';
 import { register as registerSend } from './send.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStore } from './store.ts';
+import { register as registerWebhooks } from './webhooks.ts';
 
 /** Exit codes: sysexits.h names 78 EX_CONFIG. */
 const FAILED = 1;
@@ -32,6 +36,10 @@ registerAudit(program);
 registerBackup(program);
 registerStore(program);
 registerSecrets(program);
+registerWebhooks(program);
+registerReconcile(program);
+registerDoctor(program);
+registerFakeInstantly(program);
 
 // Whoever read the output has seen enough (`| head`). What was found out by then still decides how we end.
 process.stdout.on('error', (error) => onBrokenPipe(error, () => process.exit()));

@@ -24,6 +24,11 @@ export function untilOption(): Option {
   return new Option('--until <time>', 'before this time').argParser(parseMoment);
 }
 
+/** Whole seconds, up to an hour. */
+export function secondsOption(flags: string, what: string, seconds: number): Option {
+  return new Option(flags, `seconds at the most ${what}`).default(seconds).argParser(wholeNumber(1, 3_600));
+}
+
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;

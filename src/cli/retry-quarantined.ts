@@ -7,8 +7,8 @@ import { parseBody } from '../events/parse-body.ts';
 import { readEvent } from '../events/read-event.ts';
 import { Inbox } from '../inbox/accept.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
-import { GroupCommit } from '../inbox/group-commit.ts';
 import type { AcceptResult, Store } from '../inbox/store.ts';
+import { commitTo } from './commit-to.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { print, printJson } from './print.ts';
 import { readBytes } from './read-bytes.ts';
@@ -62,7 +62,7 @@ async function accept(
   const draft = operatorDraft(ACTION, { ...facts, eventType: typeLabel(event.facts.type) });
   const handlers = await store.registeredHandlers();
   const inbox = new Inbox({
-    commits: commitTo(store),
+    commits: commitTo(store, 1),
     handlers: () => handlers,
     retentionMs: settings.retentionMs,
   });
@@ -72,8 +72,4 @@ async function accept(
     // The reason is for the sender of a request; whoever stands at the command line can do something about the cause.
     throw error instanceof Problem && error.cause instanceof Error ? error.cause : error;
   }
-}
-
-function commitTo(store: Store): GroupCommit {
-  return new GroupCommit({ store, maxQueued: 1, maxBatch: 1, takeAudits: () => [], lostAudits: () => undefined });
 }

@@ -6,6 +6,8 @@ import { errnoCode } from '../config/read-text-file.ts';
 import type { SignatureScheme } from '../config/settings.ts';
 import { writeNewFile } from '../config/write-new-file.ts';
 import { makeDatabaseSecrets } from './make-database-secrets.ts';
+import { registerRotate } from './secrets-rotate.ts';
+import { registerScan } from './secrets-scan.ts';
 
 const SCHEMES = ['body', 'timestamped', 'standard-webhooks'] as const satisfies readonly SignatureScheme[];
 
@@ -79,6 +81,8 @@ export function register(program: Command): void {
       if (options.all === true || options.dir !== undefined) makeForContainer(options, command);
       else makeOne(options, command);
     });
+  registerRotate(secrets);
+  registerScan(secrets);
 }
 
 function makeOne(options: NewOptions, command: Command): void {

@@ -22,6 +22,7 @@ export function register(program: Command): void {
       });
       process.exitCode = await serve(settings, output, {
         stop: stop.signal,
+        load: () => loadSettings({ env: process.env, cwd: process.cwd(), create: false }),
         notice: !settings.production && json !== true,
       });
       output.flush();

@@ -6,7 +6,14 @@ import type { SecretsInUse } from './gather-secrets.ts';
 import { keptSecretFile } from './keep-secrets.ts';
 import { show } from './read-text-file.ts';
 import type { Secret } from './secret.ts';
-import type { AuditSettings, AuthenticationSettings, Settings, StoreSettings } from './settings.ts';
+import type {
+  ApiKey,
+  AuditSettings,
+  AuthenticationSettings,
+  InstantlySettings,
+  Settings,
+  StoreSettings,
+} from './settings.ts';
 import type { ParsedSettings } from './settings-schema.ts';
 
 const SECOND = 1000;
@@ -52,10 +59,31 @@ export function buildSettings(
     metricsToken: parsed.METRICS_TOKEN,
     adminToken: parsed.ADMIN_TOKEN,
     publicUrl: parsed.PUBLIC_URL,
+    instantly: buildInstantly(parsed),
+    secretMaxAgeMs: parsed.SECRET_MAX_AGE_DAYS * DAY,
     logLevel: parsed.LOG_LEVEL,
     generatedSecrets: Object.freeze(secrets.generated.map((secret) => Object.freeze(secret))),
     secretOrigins: Object.freeze(secrets.origins),
+    secretFiles: Object.freeze(secrets.files),
     warnings: Object.freeze(warnings),
+  });
+}
+
+function buildInstantly(parsed: ParsedSettings): InstantlySettings {
+  const keyOf = (setting: 'INSTANTLY_READ_KEY' | 'INSTANTLY_WRITE_KEY'): ApiKey | undefined => {
+    const own = parsed[setting];
+    if (own !== undefined) return Object.freeze({ setting, secret: own });
+    const shared = parsed.INSTANTLY_API_KEY;
+    return shared && Object.freeze({ setting: 'INSTANTLY_API_KEY', secret: shared });
+  };
+  const writeKey = keyOf('INSTANTLY_WRITE_KEY');
+  return Object.freeze({
+    apiUrl: parsed.INSTANTLY_API_URL,
+    readKey: keyOf('INSTANTLY_READ_KEY'),
+    writeKey,
+    webhookUrl: parsed.PUBLIC_URL === undefined ? undefined : parsed.PUBLIC_URL + parsed.WEBHOOK_PATH,
+    autoResume: (parsed.INSTANTLY_AUTO_RESUME ?? 'on') === 'on' && writeKey !== undefined,
+    watchMs: parsed.INSTANTLY_WATCH_SECONDS * SECOND,
   });
 }
 

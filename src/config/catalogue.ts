@@ -179,27 +179,42 @@ export const CATALOGUE = {
     meaning: 'fatal, error, warn, info, debug, trace or silent.',
   },
   INSTANTLY_API_KEY: {
-    group: 'Instantly API (reserved for a coming release)',
+    group: 'Instantly API',
     default: '',
     meaning: 'API key for what has no key of its own below.',
     secret: true,
   },
   INSTANTLY_READ_KEY: {
-    group: 'Instantly API (reserved for a coming release)',
+    group: 'Instantly API',
     default: '',
     meaning: 'API key for reading; falls back to INSTANTLY_API_KEY.',
     secret: true,
   },
   INSTANTLY_WRITE_KEY: {
-    group: 'Instantly API (reserved for a coming release)',
+    group: 'Instantly API',
     default: '',
     meaning: 'API key for writing; falls back to INSTANTLY_API_KEY.',
     secret: true,
   },
   INSTANTLY_API_URL: {
-    group: 'Instantly API (reserved for a coming release)',
+    group: 'Instantly API',
     default: 'https://api.instantly.ai',
     meaning: 'Base address of the API.',
+  },
+  INSTANTLY_AUTO_RESUME: {
+    group: 'Instantly API',
+    default: '',
+    meaning: 'on or off: resume a webhook that Instantly has disabled; on where there is a key for writing.',
+  },
+  INSTANTLY_WATCH_SECONDS: {
+    group: 'Instantly API',
+    default: '300',
+    meaning: 'Seconds between two looks at the registration and the delivery log; none without a key for reading.',
+  },
+  SECRET_MAX_AGE_DAYS: {
+    group: 'Instantly API',
+    default: '90',
+    meaning: 'Age from which the command doctor asks for a secret to be rotated.',
   },
 } as const satisfies Record<string, CatalogueEntry>;
 

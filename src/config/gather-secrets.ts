@@ -17,6 +17,8 @@ export interface SecretsInUse {
   readonly auditKey: Secret | undefined;
   readonly generated: readonly GeneratedSecret[];
   readonly origins: Readonly<Record<string, SecretOrigin>>;
+  /** Those of NAME_FILE variables. */
+  readonly files: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -44,6 +46,7 @@ export function gatherSecrets(parsed: ParsedSettings, environment: Environment, 
       environment,
       kept.map(({ name }) => name),
     ),
+    files: [...environment.files.values()],
     warnings: [
       ...kept.flatMap(({ warnings }) => warnings),
       ...findAuditKeyWeakness(parsed, dataDir, audit?.file, environment.files.get('AUDIT_KEY')),

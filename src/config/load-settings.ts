@@ -17,6 +17,8 @@ export interface LoadOptions {
   /** Whether the data folder and missing secrets may be made. Commands that only read pass false: they never write, and
    * do not ask for the secrets that only receiving needs. */
   readonly create: boolean;
+  /** Settings that count as unset whatever they are set to. */
+  readonly without?: ReadonlySet<SettingName>;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface LoadOptions {
  * @throws SettingsError with every fault at once; nothing has been made then
  */
 export function loadSettings(options: LoadOptions): Settings {
-  const environment = readEnvironment(options.env, options.cwd);
+  const environment = readEnvironment(options.env, options.cwd, options.without);
   const mistyped = findMistypedNames(environment.names);
   const { parsed, whole, faults, warnings } = parseAll(environment, options.cwd);
   faults.push(...findContradictions(parsed, environment), ...findStoreFault(findLocalFile(parsed)));

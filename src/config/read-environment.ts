@@ -22,13 +22,19 @@ export interface Environment {
 /**
  * Gathers the settings from the environment, from `.env` in `cwd` where the environment is silent, and from the files
  * that NAME_FILE variables name.
+ *
+ * @param without settings that count as unset
  */
-export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environment {
+export function readEnvironment(
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+  without: ReadonlySet<SettingName> = new Set(),
+): Environment {
   const faults: string[] = [];
   const variables = new Map([...setVariables(readDotenv(cwd, faults)), ...setVariables(env)]);
   const values = new Map<SettingName, string>();
   const files = new Map<SettingName, string>();
-  for (const name of SETTING_NAMES) {
+  for (const name of SETTING_NAMES.filter((one) => !without.has(one))) {
     const value = variables.get(name);
     const path = isSecretSetting(name) ? variables.get(`${name}_FILE`)?.trim() : undefined;
     if (path !== undefined) files.set(name, resolve(cwd, path));
@@ -45,7 +51,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
   return {
     values,
     files,
-    isGiven: (name) => variables.has(name) || files.has(name),
+    isGiven: (name) => !without.has(name) && (variables.has(name) || files.has(name)),
     names: [...variables.keys()],
     faults,
   };

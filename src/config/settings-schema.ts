@@ -93,6 +93,9 @@ export function settingsSchema(cwd: string) {
     INSTANTLY_READ_KEY: parsedBy(parseBearerToken).optional(),
     INSTANTLY_WRITE_KEY: parsedBy(parseBearerToken).optional(),
     INSTANTLY_API_URL: parsedBy(parseHttpsUrl).prefault(CATALOGUE.INSTANTLY_API_URL.default),
+    INSTANTLY_AUTO_RESUME: word('on', 'off').optional(),
+    INSTANTLY_WATCH_SECONDS: seconds(1, DAY_SECONDS).prefault(CATALOGUE.INSTANTLY_WATCH_SECONDS.default),
+    SECRET_MAX_AGE_DAYS: days(3650).prefault(CATALOGUE.SECRET_MAX_AGE_DAYS.default),
     // A setting in the catalogue without its schema does not compile, nor the other way round.
   } satisfies Record<SettingName, z.ZodType>);
 }

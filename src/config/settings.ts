@@ -36,11 +36,17 @@ export interface Settings {
   readonly adminToken: Secret | undefined;
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined;
+  /** Absent fields of it: Instantly is not called for that. */
+  readonly instantly: InstantlySettings;
+  /** Milliseconds after which a secret should be another one. */
+  readonly secretMaxAgeMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Secrets in use that lie in the data folder because none was set. */
   readonly generatedSecrets: readonly GeneratedSecret[];
   /** By the setting's name; a secret that is not in use is absent. */
   readonly secretOrigins: Readonly<Record<string, SecretOrigin>>;
+  /** Absolute paths of the files that NAME_FILE variables name. */
+  readonly secretFiles: readonly string[];
   /** Not faults, but worth a line in the log at the start. */
   readonly warnings: readonly string[];
 }
@@ -70,6 +76,25 @@ export interface AuthenticationSettings {
   /** Lower case. */
   readonly tokenHeader: string;
   readonly require: 'any' | 'both';
+}
+
+export interface InstantlySettings {
+  /** Without a slash at its end. */
+  readonly apiUrl: string;
+  /** For operations that change nothing. */
+  readonly readKey: ApiKey | undefined;
+  /** For the others; no reading path is given it. */
+  readonly writeKey: ApiKey | undefined;
+  /** PUBLIC_URL and WEBHOOK_PATH: the target that a webhook of ours has. `undefined` without PUBLIC_URL. */
+  readonly webhookUrl: string | undefined;
+  readonly autoResume: boolean;
+  readonly watchMs: number;
+}
+
+export interface ApiKey {
+  /** The setting that holds it. */
+  readonly setting: 'INSTANTLY_API_KEY' | 'INSTANTLY_READ_KEY' | 'INSTANTLY_WRITE_KEY';
+  readonly secret: Secret;
 }
 
 export interface HandlerSettings {

@@ -13,12 +13,22 @@ export function createHealth() {
   };
 }
 
-export function createReady(readiness: Readiness) {
+/** How Instantly has us in its books, as of the last look. It keeps nobody from being ready: deliveries that come are taken. */
+export interface Registration {
+  readonly status: 'active' | 'disabled' | 'missing' | 'unknown';
+  /** ISO 8601; `null`: not looked at yet. */
+  readonly checkedAt: string | null;
+}
+
+/** @param registration gives `undefined` where nobody looks */
+export function createReady(readiness: Readiness, registration: () => Registration | undefined) {
   return async function ready(_request: Request, response: Response, exchange: Exchange): Promise<void> {
     const { faults, degraded } = await readiness.look();
     if (faults.length > 0) throw new NotReady(faults);
     exchange.end(200, degraded === null ? 'ok' : 'degraded');
-    response.status(200).json(degraded === null ? { status: 'ok' } : { status: 'degraded', reason: degraded });
+    const details = { registration: registration() };
+    const status = degraded === null ? { status: 'ok' } : { status: 'degraded', reason: degraded };
+    response.status(200).json({ ...status, ...details });
   };
 }
 
@@ -35,15 +45,18 @@ export class NotReady extends Problem {
 export interface MetricsOptions {
   readonly prometheus: Registry;
   readonly openMetrics: { readonly contentType: string; metrics(): Promise<string> };
-  /** The position of the token that a request proves, or a word for why it proves none; `undefined`: no token is set. */
-  readonly readToken: ReadToken | undefined;
+  /** Gives what tells the position of the token that a request proves, or a word for why it proves none; `undefined`: no
+   * token is set now. */
+  readonly readToken: () => ReadToken | undefined;
   readonly failures: FailureLimit;
 }
 
-export function createMetricsRoute({ prometheus, openMetrics, readToken, failures }: MetricsOptions) {
+export function createMetricsRoute(options: MetricsOptions) {
+  const { prometheus, openMetrics, failures } = options;
   const asText = shareText(prometheus);
   const asOpenMetrics = shareText(openMetrics);
   return async function metrics(request: Request, response: Response, exchange: Exchange): Promise<void> {
+    const readToken = options.readToken();
     if (readToken !== undefined) {
       const token = readToken(request.rawHeaders);
       if (typeof token === 'string') {

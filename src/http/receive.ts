@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Request, Response } from 'express';
-import type { Authenticator, PassedInspection, Verification } from '../authenticate/index.ts';
+import type { Authenticator, AuthenticDelivery, PassedInspection, Verification } from '../authenticate/index.ts';
 import { Problem } from '../errors/problem.ts';
 import { typeLabel } from '../events/names.ts';
 import { parseBody } from '../events/parse-body.ts';
@@ -14,7 +14,10 @@ import type { FailureLimit } from './limit-failures.ts';
 import { readBody } from './read-body.ts';
 
 export interface ReceiveOptions {
-  readonly authenticator: Authenticator;
+  /** The one in force; a request is judged by one and the same from its headers to its body. */
+  readonly authenticator: () => Authenticator;
+  /** What the audit calls the token at this position. */
+  readonly tokenIdAt: (position: number) => string | undefined;
   readonly inbox: Pick<Inbox, 'accept' | 'quarantine'>;
   readonly budget: BufferBudget;
   readonly bodyLimitBytes: number;
@@ -23,15 +26,15 @@ export interface ReceiveOptions {
   readonly onAccepted: (event: ReadEvent['facts']) => void;
 }
 
-type Authentic = Extract<Verification, { authentic: true }>;
-
 /** The way of a request, top to bottom. Each step hands its result to the next; whatever is thrown becomes the answer. */
 export function createReceive(options: ReceiveOptions) {
   return async function receive(request: Request, response: Response, exchange: Exchange): Promise<void> {
     refuseEncoding(request);
-    const inspection = await inspectHeaders(options, request, response);
+    const authenticator = options.authenticator();
+    const inspection = await inspectHeaders(options, authenticator, request, response);
     const body = await readRawBody(options, request, response, exchange, inspection);
-    const { delivery } = await authenticate(options, request, response, exchange, inspection, body);
+    const verification = authenticator.verify(inspection, body, request.headers['content-type'] ?? null);
+    const delivery = await refuseUnproven(options, verification, request, response, exchange);
     const parsed = parseBody(delivery.body);
     if (!parsed.ok) {
       await committing(exchange, options.inbox.quarantine(delivery, parsed.reason, exchange.pendingAudit(400)));
@@ -65,10 +68,11 @@ function refuseEncoding(request: Request): void {
 
 async function inspectHeaders(
   options: ReceiveOptions,
+  authenticator: Authenticator,
   request: Request,
   response: Response,
 ): Promise<PassedInspection> {
-  const inspection = options.authenticator.inspectHeaders(request.rawHeaders);
+  const inspection = authenticator.inspectHeaders(request.rawHeaders);
   if (inspection.verdict === 'refused') throw await options.failures.refuse(request, response, inspection.reason);
   return inspection;
 }
@@ -97,22 +101,23 @@ async function readRawBody(
   return body;
 }
 
-async function authenticate(
+async function refuseUnproven(
   options: ReceiveOptions,
+  verification: Verification,
   request: Request,
   response: Response,
   exchange: Exchange,
-  inspection: PassedInspection,
-  body: Uint8Array,
-): Promise<Authentic> {
-  const verified = options.authenticator.verify(inspection, body, request.headers['content-type'] ?? null);
-  if (!verified.authentic) throw await options.failures.refuse(request, response, verified.reason);
-  exchange.userId = verified.delivery.principal;
-  if (verified.signatureMismatch) {
+): Promise<AuthenticDelivery> {
+  if (!verification.authentic) throw await options.failures.refuse(request, response, verification.reason);
+  const { delivery, token, signatureMismatch } = verification;
+  exchange.userId = delivery.principal;
+  const tokenId = token === 0 ? undefined : options.tokenIdAt(token);
+  if (tokenId !== undefined) exchange.note({ tokenId });
+  if (signatureMismatch) {
     exchange.note({ signatureMismatch: true });
     options.onSignatureMismatch(exchange);
   }
-  return verified;
+  return delivery;
 }
 
 function answer(response: Response, exchange: Exchange, result: AcceptResult): void {

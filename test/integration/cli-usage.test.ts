@@ -24,6 +24,7 @@ const COMMANDS = [
   ['store', 'copy'],
   ['store', 'drain'],
   ['secrets', 'new'],
+  ['secrets', 'scan'],
 ];
 
 /** Each in a form that would do something where there is a store. */

@@ -12,12 +12,13 @@ const FLOORS: readonly (readonly string[])[] = [
   ['errors'],
   ['config', 'metrics'],
   ['audit'],
-  ['events', 'authenticate'],
+  ['events', 'authenticate', 'scan-secrets'],
   ['index.ts', 'inbox'],
-  ['http', 'dispatch', 'stores'],
+  ['http', 'dispatch', 'stores', 'instantly', 'fake-instantly'],
   ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
-  ['open-store.ts', 'route-source.ts'],
+  ['open-store.ts', 'route-source.ts', 'live-settings.ts', 'secret-ages.ts', 'token-source.ts'],
   ['compose-metrics.ts'],
+  ['compose-secrets.ts', 'compose-watch.ts'],
   ['compose-http.ts'],
   ['compose.ts'],
   ['main.ts'],
@@ -106,7 +107,7 @@ describe('the documents', () => {
   test('every package that runs in production earns its line in the README', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
     const table = read('README.md').split('## Why these packages')[1]?.split('\n## ')[0] ?? '';
-    const named = [...table.matchAll(/^\| ([a-z0-9, -]+) \|/gm)].flatMap(([, names]) => names?.split(', ') ?? []);
+    const named = [...table.matchAll(/^\| ([a-z0-9@/, -]+) \|/gm)].flatMap(([, names]) => names?.split(', ') ?? []);
     expect(named.filter((name) => name !== 'package').sort()).toEqual(Object.keys(dependencies).sort());
   });
 

@@ -107,9 +107,13 @@ describe('the door of the room', () => {
     expect(Object.keys(door).sort()).toEqual([
       'createAuthenticator',
       'createTokenReader',
+      'digestToken',
+      'fingerprintToken',
       'isAuthentic',
+      'restoreLogged',
       'restoreQuarantined',
       'signHeaders',
+      'tokenId',
     ]);
   });
 

@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { interruptible } from './interrupt.ts';
+import { jsonOption } from './options.ts';
+import { printJson } from './print.ts';
+
+/** Milliseconds for one check; with what opening the store takes, all is over within a minute. */
+const CHECK_MS = 30_000;
+
+const HELP = `
+Each line is ok, warn, fail or skip (it could not be found out), with what was found and what to do about it. It changes nothing:
+what it asks of Instantly is read, and audited; to PUBLIC_URL it sends one request with a wrong token, which has to be refused.
+Without a store nothing can be audited, so Instantly is not asked until the receiver has been started once.
+
+Exit codes: 0 nothing failed, 1 something did. It never ends for settings that are wrong: each of them is a line.`;
+
+/** `doctor`: what is wrong with this installation, and how to mend it. */
+export function register(program: Command): void {
+  program
+    .command('doctor')
+    .description('look at settings, secrets, store, address and registration, and say what to mend')
+    .addOption(jsonOption())
+    .addHelpText('after', HELP)
+    .action(doctor);
+}
+
+async function doctor({ json }: { readonly json?: true }): Promise<void> {
+  // Here and not above: no other command needs any of it.
+  const [{ examineSettings }, { withOpened }, { runChecks }, { CHECKS }, { printLines }] = await Promise.all([
+    import('../config/examine-settings.ts'),
+    import('./doctor/open-for-look.ts'),
+    import('./doctor/run-checks.ts'),
+    import('./doctor/checks.ts'),
+    import('./doctor/print-lines.ts'),
+  ]);
+  const cwd = process.cwd();
+  const examined = examineSettings(process.env, cwd);
+  const stop = interruptible();
+  const lines = await withOpened(examined, stop.signal, (opened) =>
+    runChecks(CHECKS, { cwd, examined, ...opened }, CHECK_MS, stop.signal),
+  ).finally(stop.release);
+  // Before anything is printed: a reader that goes away must not turn a failure into a success.
+  process.exitCode = lines.some(({ status }) => status === 'fail') ? 1 : 0;
+  if (json) printJson(lines);
+  else printLines(lines);
+  // A check that was given up may still hang on something.
+  await new Promise((resolve) => {
+    process.stdout.write('', resolve);
+  });
+  process.exit();
+}

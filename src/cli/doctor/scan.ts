@@ -1,0 +1,43 @@
+import type { Finding as Found, ScanReport } from '../../scan-secrets/report.ts';
+import { count } from '../print.ts';
+import { secretHomes, secretsInUse } from '../secrets-in-use.ts';
+import { type Check, type Finding, fail, ok, Skipped, warn } from './check.ts';
+
+const LIMIT_MS = 20_000;
+/** Lines; the command says the rest. */
+const MOST = 10;
+const FIX = 'make it worthless by a new one first, then take it out; "secrets scan" says how';
+
+/** Whether a secret lies where it can be given away. */
+export const scanCheck: Check = {
+  name: 'secrets scan',
+  needs: [],
+  run: async ({ cwd, examined: { settings } }, signal) => {
+    const limit = AbortSignal.timeout(LIMIT_MS);
+    const inUse = settings === undefined ? {} : { known: secretsInUse(settings), homes: secretHomes(settings) };
+    // Here and not above: loading its rules takes longer than all other checks.
+    const { scanDirectory } = await import('../../scan-secrets/scan-directory.ts');
+    try {
+      const ended = AbortSignal.any([signal, limit]);
+      return report(await scanDirectory({ dir: cwd, history: true, signal: ended, ...inUse }));
+    } catch (error) {
+      if (signal.aborted || !limit.aborted) throw error;
+      throw new Skipped(`it takes longer than ${LIMIT_MS / 1_000} s here`, 'run "secrets scan", which has the time');
+    }
+  },
+};
+
+function report({ findings: found, filesScanned, blobsScanned, history, complete }: ScanReport): Finding[] {
+  const findings = found.slice(0, MOST).map((one) => fail(describe(one), FIX));
+  const more = found.length - findings.length;
+  if (more > 0) findings.push(fail(count(more, 'more finding'), '"secrets scan" lists all'));
+  const versions = history === 'scanned' ? ` and ${count(blobsScanned, 'version')} of files in the history` : '';
+  const looked = `${count(filesScanned, 'file')}${versions}`;
+  if (!complete) findings.push(warn(`not all of ${looked} could be looked at`, '"secrets scan" says why'));
+  return findings.length > 0 ? findings : [ok(`none found in ${looked}`)];
+}
+
+function describe({ path, line, what, commit, where }: Found): string {
+  const at = `${path}${line === null ? '' : `:${line}`}`;
+  return `${what} in ${at}${where === 'history' ? ` of the history (commit ${commit ?? 'unknown'})` : ''}`;
+}

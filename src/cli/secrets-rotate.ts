@@ -1,0 +1,104 @@
+import { type Command, Option } from 'commander';
+import { newId } from '../audit/new-id.ts';
+import { runAlone } from '../inbox/run-alone.ts';
+import { InstantlyApiError } from '../instantly/api-error.ts';
+import { type Rotated, type RotationStep, rotateToken } from '../instantly/rotate-token.ts';
+import { operatorDraft, recordAction } from './open-store.ts';
+import { jsonOption, secondsOption, wholeNumber } from './options.ts';
+import { note, print, printJson, showTime } from './print.ts';
+import { operateInstantly, requireWebhookUrl, type WritingTools } from './with-instantly.ts';
+
+const HOUR_MS = 3_600_000;
+const DEFAULT_KEEP_HOURS = 24;
+/** Milliseconds after which another command may take over from one that has vanished. */
+const LEASE_MS = 30_000;
+
+const STEPS: Readonly<Record<RotationStep, string>> = {
+  make: 'a new token is made; the store keeps its digest',
+  resume: 'an earlier rotation is taken up',
+  'await-receivers': 'waiting until every receiver knows it',
+  patch: 'setting it at Instantly',
+  test: 'having Instantly deliver a test with it',
+  replace: 'the new token is proven; the old ones run out',
+};
+
+const HELP = `
+Without an option it replaces the token that Instantly repeats in a header, on all webhooks that post here, while
+deliveries go on: the old one is let in until the new one is proven, and for --keep-hours more. Whatever fails, nothing
+is refused; run it again to go on.
+
+Keys of a signing relay rotate by file: put the new one first in INSTANTLY_SECRET_FILE, give it to the relay, and take
+the old one out when nothing uses it; the receiver reads the file anew by itself.`;
+
+interface RotateOptions {
+  readonly keepHours: number;
+  readonly wait: number;
+  readonly json?: true;
+}
+
+/** `secrets rotate`. */
+export function registerRotate(secrets: Command): void {
+  secrets
+    .command('rotate')
+    .description('replace the token that Instantly carries, without refusing one delivery')
+    .addOption(
+      new Option('--keep-hours <n>', 'how long the old one is let in afterwards: queued retries carry it')
+        .default(DEFAULT_KEEP_HOURS)
+        .argParser(wholeNumber(0, 720)),
+    )
+    .addOption(secondsOption('--wait <seconds>', 'for the receivers, and for each test to come', 60))
+    .addOption(jsonOption())
+    .addHelpText('after', HELP)
+    .action(rotate);
+}
+
+async function rotate({ keepHours, wait, json }: RotateOptions): Promise<void> {
+  const rotated = await operateInstantly(async (tools) => {
+    const { settings, store, signal } = tools;
+    const alone = { store, name: 'rotate', owner: newId(), leaseMs: LEASE_MS, signal };
+    const round = await runAlone(alone, (held) =>
+      auditedRotation(tools, () =>
+        rotateToken({
+          ...tools,
+          url: requireWebhookUrl(settings),
+          keepMs: keepHours * HOUR_MS,
+          withinMs: wait * 1_000,
+          signal: held,
+          onStep: async (step, facts) => {
+            note(STEPS[step]);
+            await recordAction(store, operatorDraft('secret.rotate', { step, ...facts }));
+          },
+        }),
+      ),
+    );
+    if (round.ran) return round.result;
+    throw new Error('another rotation is at work now; one that has vanished is forgotten after half a minute');
+  });
+  report(rotated, json);
+}
+
+async function auditedRotation({ store }: WritingTools, work: () => Promise<Rotated>): Promise<Rotated> {
+  try {
+    return await work();
+  } catch (error) {
+    const reason = error instanceof InstantlyApiError ? error.failure : 'failed';
+    await recordAction(store, operatorDraft('secret.rotate', { reason }, 'failure'));
+    note('The tokens that let deliveries in so far go on doing so. Run the command again to go on from here.');
+    throw error;
+  }
+}
+
+function report({ tokenId, webhooks, replaced, until }: Rotated, json: true | undefined): void {
+  if (json) {
+    printJson({ tokenId, webhooks, replaced, letInUntil: new Date(until).toISOString() });
+    return;
+  }
+  const names = webhooks.map(({ name, id }) => name ?? id).join(', ');
+  print(`Deliveries of ${names} carry the token ${tokenId} now.\n`);
+  print(
+    replaced.length === 0
+      ? 'There was no other.\n'
+      : `Replaced: ${replaced.join(', ')}, let in until ${showTime(until)}.\n`,
+  );
+  note('INSTANTLY_WEBHOOK_TOKEN need not change: what it holds lets nobody in from then on.');
+}

@@ -1,0 +1,173 @@
+import type { Settings } from '../config/settings.ts';
+import { SettingsError } from '../errors/problem.ts';
+import { confirmDelivery } from '../instantly/confirm-delivery.ts';
+import { describeWebhook } from '../instantly/describe-webhook.ts';
+import { ownWebhooks, type Registered, registerWebhook } from '../instantly/register-webhook.ts';
+import type { Webhook } from '../instantly/schemas.ts';
+import { readTokenBook } from '../instantly/token-book.ts';
+import { commandSettings } from './open-store.ts';
+import { note, noteLimit, print, printJson, printTable } from './print.ts';
+import { audited, operateInstantly, readInstantly, requireWebhookUrl, type WritingTools } from './with-instantly.ts';
+
+interface JsonOptions {
+  readonly json?: true;
+}
+
+export async function list({ limit, json }: JsonOptions & { readonly limit: number }): Promise<void> {
+  const reports = await readInstantly(async ({ settings, store, reader, signal }) => {
+    const found = await reader.webhooks(signal);
+    const { book } = await readTokenBook(store);
+    return found
+      .map((webhook) => describeWebhook(webhook, settings.instantly.webhookUrl, settings, book))
+      .toSorted((a, b) => Number(b.own) - Number(a.own))
+      .slice(0, limit);
+  });
+  if (json) {
+    printJson(reports);
+    return;
+  }
+  printTable(
+    ['id', 'name', 'posts to', 'events', 'campaign', 'status', 'token'],
+    reports.map(({ id, name, url, own, eventType, label, campaign, status, token }) => [
+      id,
+      name,
+      own ? `${url} (here)` : url,
+      eventType ?? (label === null ? null : `label ${label}`),
+      campaign,
+      status,
+      own ? token : null,
+    ]),
+  );
+  noteLimit(reports.length, limit);
+}
+
+export interface RegisterOptions extends JsonOptions {
+  readonly event?: string;
+  readonly label?: string;
+  readonly campaign?: string;
+  readonly name: string;
+  readonly insecure?: true;
+  readonly wait: number;
+}
+
+export async function registerOne(options: RegisterOptions): Promise<void> {
+  const settings = commandSettings();
+  const url = requireWebhookUrl(settings);
+  if (!url.startsWith('https:') && options.insecure !== true) {
+    throw new SettingsError([
+      'PUBLIC_URL is not https: the token would travel readable by everybody on the way; set an https address, or say --insecure',
+    ]);
+  }
+  refuseSigned(settings);
+  const registration = {
+    url,
+    name: options.name,
+    eventType: options.label === undefined ? (options.event ?? 'all_events') : null,
+    label: options.label,
+    campaign: options.campaign ?? null,
+  };
+  const registered = await operateInstantly(
+    (tools) =>
+      audited(
+        tools,
+        'webhook.register',
+        () => registerWebhook({ ...tools, registration, withinMs: options.wait * 1_000, onStep: note }),
+        ({ webhook, tokenId: id }) => ({ webhookId: webhook.id, tokenId: id }),
+      ),
+    settings,
+  );
+  report(registered, url, options.json);
+}
+
+function report({ webhook, done, tokenId: id, test: seen }: Registered, url: string, json: true | undefined): void {
+  if (json) {
+    const { id: webhookId, name, event_type: eventType, campaign } = webhook;
+    const facts = { name: name ?? null, url, eventType: eventType ?? null, campaign: campaign ?? null };
+    printJson({ id: webhookId, done, ...facts, tokenId: id, test: seen });
+  } else {
+    print(`Webhook ${webhook.id} ${done}: it posts to ${url}.\n`);
+    print(`Its test came in by the token ${id} after ${(seen.afterMs / 1_000).toFixed(1)} s (${seen.reason}).\n`);
+  }
+}
+
+/** Instantly signs nothing, so it alone could never satisfy both. */
+function refuseSigned({ authentication }: Settings): void {
+  if (authentication.require === 'any') return;
+  throw new SettingsError([
+    'INSTANTLY_REQUIRE is both, and Instantly signs nothing: register the relay that signs at Instantly by hand, or set INSTANTLY_REQUIRE=any',
+  ]);
+}
+
+export async function test(id: string | undefined, options: JsonOptions & { readonly wait: number }): Promise<void> {
+  const seen = await operateInstantly(async (tools) => {
+    const { settings, store, signal } = tools;
+    const webhook = await choose(tools, id);
+    const { book } = await readTokenBook(store);
+    const described = describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
+    if (described.tokenId === null || described.token !== 'right') {
+      throw new Error(
+        `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "webhooks register" sets it`,
+      );
+    }
+    const facts = { webhookId: webhook.id, tokenId: described.tokenId };
+    const confirmation = await audited(
+      tools,
+      'webhook.test',
+      () => confirmDelivery({ ...tools, ...facts, withinMs: options.wait * 1_000, signal }),
+      () => facts,
+    );
+    return { ...facts, ...confirmation };
+  });
+  if (options.json) printJson(seen);
+  else print(`The test of ${seen.webhookId} came in after ${(seen.afterMs / 1_000).toFixed(1)} s (${seen.reason}).\n`);
+}
+
+export async function resume(id: string | undefined, { json }: JsonOptions): Promise<void> {
+  const resumed = await operateInstantly(async (tools) => {
+    const { id: webhookId } = await choose(tools, id);
+    const webhook = await audited(
+      tools,
+      'webhook.resume',
+      () => tools.writer.resumeWebhook(webhookId, tools.signal),
+      () => ({ webhookId }),
+    );
+    const { book } = await readTokenBook(tools.store);
+    return describeWebhook(webhook, tools.settings.instantly.webhookUrl, tools.settings, book);
+  });
+  if (json) printJson(resumed);
+  else {
+    print(`Webhook ${resumed.id} is ${resumed.status}.\n`);
+    note('The command "reconcile --all" fetches what Instantly logged meanwhile.');
+  }
+}
+
+export async function remove(id: string, options: JsonOptions & { readonly other?: true }): Promise<void> {
+  await operateInstantly(async (tools) => {
+    const webhook = await tools.reader.webhook(id, tools.signal);
+    if (webhook.target_hook_url !== tools.settings.instantly.webhookUrl && options.other !== true) {
+      throw new Error(`the webhook ${id} does not post to this receiver; say --other to delete it all the same`);
+    }
+    await audited(
+      tools,
+      'webhook.delete',
+      () => tools.writer.deleteWebhook(id, tools.signal),
+      () => ({ webhookId: id }),
+    );
+  });
+  if (options.json) printJson({ id, deleted: true });
+  else print(`Webhook ${id} is deleted.\n`);
+}
+
+/** The one named, or the only one that posts here. */
+async function choose({ settings, reader, signal }: WritingTools, id: string | undefined): Promise<Webhook> {
+  if (id !== undefined) return reader.webhook(id, signal);
+  const own = ownWebhooks(await reader.webhooks(signal), requireWebhookUrl(settings));
+  const [only, ...others] = own;
+  if (only === undefined) {
+    throw new Error('no webhook at Instantly posts to this receiver; the command "webhooks register" makes one');
+  }
+  if (others.length > 0) {
+    throw new Error(`${own.length} webhooks post to this receiver; name one: ${own.map((one) => one.id).join(', ')}`);
+  }
+  return only;
+}

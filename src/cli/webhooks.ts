@@ -1,0 +1,85 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { jsonOption, limitOption, secondsOption } from './options.ts';
+import { list, registerOne, remove, resume, test } from './webhook-actions.ts';
+
+const DEFAULT_NAME = 'instantly-webhook-receiver';
+/** As Instantly names them; the payload of `email_link_clicked` says `link_clicked`. */
+const SUBSCRIPTIONS = [
+  'all_events',
+  'email_sent',
+  'email_opened',
+  'email_link_clicked',
+  'reply_received',
+  'email_bounced',
+  'lead_unsubscribed',
+  'campaign_completed',
+  'account_error',
+  'lead_neutral',
+  'lead_interested',
+  'lead_not_interested',
+  'lead_meeting_booked',
+  'lead_meeting_completed',
+  'lead_closed',
+  'lead_out_of_office',
+  'lead_wrong_person',
+  'lead_no_show',
+  'supersearch_enrichment_completed',
+] as const;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** `webhooks`: this receiver's registration at Instantly. */
+export function register(program: Command): void {
+  const webhooks = program.command('webhooks').description("this receiver's registration at Instantly, by its API");
+  webhooks
+    .command('list')
+    .description('list the webhooks of the workspace and whether they post here with a token that is let in')
+    .addOption(limitOption())
+    .addOption(jsonOption())
+    .action(list);
+  webhooks
+    .command('register')
+    .description('make this receiver known to Instantly, or bring its webhook up to date, and see a test delivery come')
+    .addOption(
+      new Option('--event <type>', 'what to be told of (default: all_events)')
+        .choices(SUBSCRIPTIONS)
+        .conflicts('label'),
+    )
+    .addOption(new Option('--label <text>', 'only leads that are given this label of the workspace'))
+    .addOption(new Option('--campaign <id>', 'only of this campaign').argParser(uuid))
+    .addOption(new Option('--name <name>', 'its name at Instantly').default(DEFAULT_NAME).argParser(named))
+    .option('--insecure', 'although PUBLIC_URL is not https: for a fake Instantly on this machine')
+    .addOption(secondsOption('--wait <seconds>', 'for the receivers, and for the test to come', 60))
+    .addOption(jsonOption())
+    .action(registerOne);
+  webhooks
+    .command('test')
+    .description('have Instantly deliver a test, and find in the audit log that it was let in')
+    .argument('[id]', 'the webhook (default: the one that posts here)')
+    .addOption(secondsOption('--wait <seconds>', 'for the test to come', 60))
+    .addOption(jsonOption())
+    .action(test);
+  webhooks
+    .command('resume')
+    .description('have Instantly deliver again to a webhook that it has disabled')
+    .argument('[id]', 'the webhook (default: the one that posts here)')
+    .addOption(jsonOption())
+    .action(resume);
+  webhooks
+    .command('delete')
+    .description('delete a webhook at Instantly')
+    .argument('<id>', 'the webhook')
+    .option('--other', 'although it does not post to this receiver')
+    .addOption(jsonOption())
+    .action(remove);
+}
+
+function uuid(text: string): string {
+  if (UUID.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('It takes the UUID of a campaign, as in the address of its page.');
+}
+
+function named(text: string): string {
+  const name = text.trim();
+  if (name !== '' && name.length <= 200) return name;
+  throw new InvalidArgumentError('It takes a name of 1 to 200 characters.');
+}

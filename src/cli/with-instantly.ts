@@ -1,0 +1,95 @@
+import type { AuditMetadata } from '../audit/entry.ts';
+import type { Settings } from '../config/settings.ts';
+import { SettingsError } from '../errors/problem.ts';
+import type { Store } from '../inbox/store.ts';
+import { InstantlyApiError } from '../instantly/api-error.ts';
+import { openAccounts } from '../instantly/open-accounts.ts';
+import type { InstantlyReader } from '../instantly/reader.ts';
+import type { InstantlyWriter } from '../instantly/writer.ts';
+import { interruptible } from './interrupt.ts';
+import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
+
+export interface InstantlyTools {
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly reader: InstantlyReader;
+  readonly signal: AbortSignal;
+}
+
+export interface WritingTools extends InstantlyTools {
+  readonly writer: InstantlyWriter;
+}
+
+/** For what only looks: whoever is given these tools has no way to the key for writing. */
+export function readInstantly<T>(work: (tools: InstantlyTools) => Promise<T>): Promise<T> {
+  return withAccounts(commandSettings(), false, ({ writer: _, ...tools }) => work(tools));
+}
+
+/** For what changes something at Instantly. */
+export function operateInstantly<T>(
+  work: (tools: WritingTools) => Promise<T>,
+  settings: Settings = commandSettings(),
+): Promise<T> {
+  return withAccounts(settings, true, ({ writer, ...tools }) => {
+    if (writer === undefined) throw new SettingsError([missingKey('INSTANTLY_WRITE_KEY', 'writing')]);
+    return work({ ...tools, writer });
+  });
+}
+
+/** Every call is written to the audit log before its answer is used, so there has to be a store first. */
+function withAccounts<T>(
+  settings: Settings,
+  writes: boolean,
+  work: (tools: InstantlyTools & { readonly writer: InstantlyWriter | undefined }) => Promise<T>,
+): Promise<T> {
+  const { readKey, writeKey } = settings.instantly;
+  const faults = [
+    ...(readKey === undefined ? [missingKey('INSTANTLY_READ_KEY', 'reading')] : []),
+    ...(writes && writeKey === undefined ? [missingKey('INSTANTLY_WRITE_KEY', 'writing')] : []),
+  ];
+  if (faults.length > 0) throw new SettingsError(faults);
+  return operateStore(settings, async (store) => {
+    const stop = interruptible();
+    const keys = writes ? settings.instantly : { ...settings.instantly, writeKey: undefined };
+    const { reader, writer } = openAccounts(keys, 'operator', async (entry) => {
+      await recordAction(store, entry);
+    });
+    if (reader === undefined) throw new SettingsError(faults);
+    try {
+      return await work({ settings, store, reader, writer, signal: stop.signal });
+    } finally {
+      stop.release();
+    }
+  });
+}
+
+function missingKey(name: string, what: string): string {
+  return `${name} is not set, nor INSTANTLY_API_KEY; make a key for ${what} at Instantly under Settings > Integrations > API keys and set one of them`;
+}
+
+/** Our webhooks are told from others by where they post to. */
+export function requireWebhookUrl({ instantly, webhookPath }: Settings): string {
+  if (instantly.webhookUrl !== undefined) return instantly.webhookUrl;
+  throw new SettingsError([
+    `PUBLIC_URL is not set; set it to where Instantly reaches this receiver, such as https://hooks.example.com (${webhookPath} is added)`,
+  ]);
+}
+
+/** One entry for what the operator wanted, beside those of the calls it took. */
+export async function audited<T>(
+  { store }: Pick<InstantlyTools, 'store'>,
+  action: string,
+  work: () => Promise<T>,
+  describe: (result: T) => AuditMetadata,
+): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    const reason = error instanceof InstantlyApiError ? error.failure : 'failed';
+    await recordAction(store, operatorDraft(action, { reason }, 'failure'));
+    throw error;
+  }
+  await recordAction(store, operatorDraft(action, describe(result)));
+  return result;
+}

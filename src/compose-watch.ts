@@ -1,0 +1,110 @@
+import type { Logger } from 'pino';
+import type { Metrics } from './compose-metrics.ts';
+import type { Settings } from './config/settings.ts';
+import { typeLabel } from './events/names.ts';
+import type { Registration } from './http/operations.ts';
+import type { Inbox, ReadEvent } from './inbox/accept.ts';
+import type { AuditTrail } from './inbox/audit-trail.ts';
+import type { Store } from './inbox/store.ts';
+import { rememberFirstStart } from './instantly/first-start.ts';
+import { openAccounts } from './instantly/open-accounts.ts';
+import { Watch } from './instantly/watch.ts';
+import type { WatchState } from './instantly/watch-state.ts';
+import type { LiveSettings } from './live-settings.ts';
+import { createRegistrationMetrics, type RegistrationReadings } from './metrics/registration-metrics.ts';
+
+const STATUS = { active: 1, disabled: -1, unknown: 0 } as const;
+
+export interface WatchParts {
+  readonly live: LiveSettings;
+  /** Names this process. */
+  readonly owner: string;
+  readonly store: Store;
+  readonly inbox: Inbox;
+  readonly trail: Pick<AuditTrail, 'record'>;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** What looks after the registration at Instantly, where there is a key for it. */
+export class RegistrationWatch {
+  readonly #parts: WatchParts;
+  readonly #reconciled: { inc(): void };
+  #watch: Watch | undefined;
+  #state: WatchState | undefined;
+  #hasStarted = false;
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    this.#reconciled = createRegistrationMetrics(parts.metrics.registries, () => this.#readings());
+    this.#watch = this.#make(parts.live.current);
+    parts.live.onChange(() => void this.#remake());
+  }
+
+  start(): void {
+    this.#hasStarted = true;
+    rememberFirstStart(this.#parts.store, Date.now()).catch((error: unknown) =>
+      this.#parts.logger.warn({ err: error }, 'the time of the first start could not be written'),
+    );
+    this.#watch?.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#hasStarted = false;
+    await this.#watch?.stop();
+  }
+
+  /** For /readyz; `undefined`: nobody looks. */
+  get registration(): Registration | undefined {
+    if (this.#watch === undefined) return undefined;
+    if (this.#state === undefined) return { status: 'unknown', checkedAt: null };
+    const { at, fault, webhooks } = this.#state;
+    const checkedAt = new Date(at).toISOString();
+    if (fault !== null) return { status: 'unknown', checkedAt };
+    if (webhooks.length === 0) return { status: 'missing', checkedAt };
+    if (webhooks.some(({ status }) => status === 'disabled')) return { status: 'disabled', checkedAt };
+    return { status: webhooks.some(({ status }) => status === 'unknown') ? 'unknown' : 'active', checkedAt };
+  }
+
+  #make(settings: Settings): Watch | undefined {
+    const { store, inbox, trail, logger, owner, metrics } = this.#parts;
+    const { instantly, retentionMs } = settings;
+    const { reader, writer } = openAccounts(instantly, 'service', (entry) => trail.record(entry));
+    if (reader === undefined || instantly.webhookUrl === undefined) return undefined;
+    return new Watch({
+      store,
+      reader,
+      writer: instantly.autoResume ? writer : undefined,
+      inbox,
+      url: instantly.webhookUrl,
+      owner,
+      intervalMs: instantly.watchMs,
+      retentionMs,
+      record: (entry) => trail.record(entry),
+      onState: (state) => {
+        this.#state = state;
+      },
+      onAccepted: (facts: ReadEvent['facts']) => {
+        this.#reconciled.inc();
+        metrics.events.events.inc({ event_type: typeLabel(facts.type) });
+        metrics.events.lastEvent.setToCurrentTime();
+      },
+      logger,
+    });
+  }
+
+  /** Keys have changed. */
+  async #remake(): Promise<void> {
+    await this.#watch?.stop();
+    this.#watch = this.#make(this.#parts.live.current);
+    if (this.#hasStarted) this.#watch?.start();
+  }
+
+  #readings(): RegistrationReadings | undefined {
+    if (this.#state === undefined) return undefined;
+    return {
+      status: new Map(this.#state.webhooks.map(({ id, status }) => [id, STATUS[status]])),
+      sentWithoutEvent: this.#state.silence.sentSince,
+    };
+  }
+}

@@ -1,0 +1,83 @@
+import { OPERATIONS, type OperationName } from './operations.ts';
+
+export type ApiFailure =
+  | 'refused' // 400
+  | 'unauthorized' // 401
+  | 'plan' // 402
+  | 'scope' // 403 of the API
+  | 'blocked' // 403 of the edge in front of it
+  | 'not-found' // 404
+  | 'rate-limited' // 429
+  | 'server' // 5xx, and any other status that nobody has published
+  | 'timeout'
+  | 'unreachable'
+  | 'unreadable'; // neither JSON nor of the published shape
+
+export interface ApiErrorFields {
+  readonly failure: ApiFailure;
+  readonly operation: OperationName;
+  /** The setting that holds the key in use. */
+  readonly setting: string;
+  /** HTTP status; `null`: there was no answer. */
+  readonly status: number | null;
+  /** What is known beyond the kind: a field's name, a system's code. Never a value. */
+  readonly detail?: string;
+}
+
+/** A call that Instantly did not answer as hoped. The message says what to do about it and holds no secret. */
+export class InstantlyApiError extends Error {
+  override readonly name = 'InstantlyApiError';
+  readonly failure: ApiFailure;
+  readonly operation: OperationName;
+  readonly status: number | null;
+
+  constructor(fields: ApiErrorFields) {
+    super(`${fields.operation}: ${explain(fields)}`);
+    this.failure = fields.failure;
+    this.operation = fields.operation;
+    this.status = fields.status;
+  }
+
+  /** Whether the same call may succeed later without anybody changing anything. */
+  get isPassing(): boolean {
+    return PASSING.has(this.failure);
+  }
+
+  /** Whether it is unknown if the call took effect. */
+  get isOutcomeUnknown(): boolean {
+    return this.failure === 'timeout' || this.failure === 'server' || this.failure === 'unreachable';
+  }
+}
+
+const PASSING: ReadonlySet<ApiFailure> = new Set(['rate-limited', 'server', 'timeout', 'unreachable']);
+
+const KEYS_PAGE = 'Settings > Integrations > API keys';
+
+function explain({ failure, operation, setting, status, detail }: ApiErrorFields): string {
+  const { scope } = OPERATIONS[operation];
+  const more = detail === undefined ? '' : `: ${detail}`;
+  switch (failure) {
+    case 'refused':
+      return `Instantly refused the request (400)${more}`;
+    case 'unauthorized':
+      return `Instantly does not know the key in ${setting} (401): make one at Instantly under ${KEYS_PAGE} and set ${setting} to it`;
+    case 'plan':
+      return "the workspace's plan has no webhooks (402): they need Instantly's Hypergrowth plan or a higher one";
+    case 'scope':
+      return `the key in ${setting} lacks the scope ${scope} (403): make one that has it at Instantly under ${KEYS_PAGE} and set ${setting} to it`;
+    case 'blocked':
+      return "a 403 that is not the API's own: what stands in front of Instantly blocks this machine or the proxy it goes through; no scope helps, try from another address";
+    case 'not-found':
+      return 'Instantly has no such thing (404): it was deleted, or belongs to another workspace than the key';
+    case 'rate-limited':
+      return 'the workspace has used up what Instantly allows it a minute (429): try again in a minute';
+    case 'server':
+      return `Instantly could not answer (status ${status}): try again in a few minutes`;
+    case 'timeout':
+      return 'Instantly did not answer in time: try again in a few minutes';
+    case 'unreachable':
+      return `Instantly could not be reached${detail === undefined ? '' : ` (${detail})`}: check the network and INSTANTLY_API_URL`;
+    case 'unreadable':
+      return `the answer (status ${status}) is not what Instantly has published${more}: check INSTANTLY_API_URL, or update the receiver`;
+  }
+}

@@ -1,0 +1,78 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
+import type { InstantlyWriter } from './writer.ts';
+
+const LOOK_MS = 250;
+const PAGE = 1_000;
+
+export interface ConfirmOptions {
+  readonly store: Pick<Store, 'tailAudit'>;
+  readonly writer: InstantlyWriter;
+  readonly webhookId: string;
+  /** What the audit calls the token that the delivery has to carry. */
+  readonly tokenId: string;
+  /** Milliseconds for the delivery to come. */
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Confirmation {
+  /** Milliseconds from asking for the test until its delivery was found in the audit log. */
+  readonly afterMs: number;
+  readonly reason: 'accepted' | 'duplicate';
+}
+
+/**
+ * Has Instantly deliver a test, and finds in our own audit log that it came and was let in by this very token. Test payloads may
+ * be all alike, so a duplicate proves as much as a new event.
+ *
+ * @throws Error that says how far it came; InstantlyApiError
+ */
+export async function confirmDelivery(options: ConfirmOptions): Promise<Confirmation> {
+  const { store, writer, webhookId, withinMs, signal } = options;
+  const started = performance.now();
+  let { cursor } = await store.tailAudit(1);
+  const result = await writer.testWebhook(webhookId, signal);
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const found = await findDelivery(store, cursor, options.tokenId);
+    if (found.reason !== undefined) return { reason: found.reason, afterMs: Math.round(performance.now() - started) };
+    cursor = found.cursor;
+    if (performance.now() > deadline) break;
+    await pause(LOOK_MS, undefined, { signal });
+  }
+  throw new Error(explain(result, withinMs));
+}
+
+interface Found {
+  readonly reason: Confirmation['reason'] | undefined;
+  readonly cursor: AuditCursor;
+}
+
+/** Everything since the cursor, page by page. */
+async function findDelivery(store: ConfirmOptions['store'], after: AuditCursor, tokenId: string): Promise<Found> {
+  let cursor = after;
+  for (;;) {
+    const tail: AuditTail = await store.tailAudit(PAGE, cursor);
+    for (const { action, result, metadata } of tail.entries) {
+      const { reason } = metadata;
+      if (action !== 'webhook.receive' || result !== 'success' || metadata['tokenId'] !== tokenId) continue;
+      if (reason === 'accepted' || reason === 'duplicate') return { reason, cursor: tail.cursor };
+    }
+    cursor = tail.cursor;
+    if (tail.entries.length < PAGE) return { reason: undefined, cursor };
+  }
+}
+
+function explain(
+  { success, status_code: status }: { readonly success: boolean; readonly status_code?: number | null | undefined },
+  withinMs: number,
+): string {
+  const seconds = Math.round(withinMs / 1_000);
+  const came = `no delivery with this token has come within ${seconds} s of the test`;
+  if (success) {
+    return `${came}, though Instantly says that it was answered with success: does PUBLIC_URL lead to a receiver on this store?`;
+  }
+  const how = status === null || status === undefined ? 'it had no answer' : `it was answered ${status}`;
+  return `${came}; Instantly says that ${how}: check that PUBLIC_URL can be reached from the internet and leads here`;
+}

@@ -1,0 +1,66 @@
+import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
+import type { TokenSettings } from './choose-token.ts';
+import { tokenOf } from './header-token.ts';
+import type { Webhook } from './schemas.ts';
+import { isRetired, mintedTokensAt, type TokenBook } from './token-book.ts';
+
+export type RegistrationStatus = 'active' | 'disabled' | 'unknown';
+
+/** A webhook without what its headers hold. */
+export interface WebhookReport {
+  readonly id: string;
+  readonly name: string | null;
+  readonly url: string;
+  /** Whether it posts to this receiver. */
+  readonly own: boolean;
+  readonly status: RegistrationStatus;
+  /** ISO 8601; since when Instantly has had it disabled. */
+  readonly disabledSince: string | null;
+  readonly eventType: string | null;
+  readonly label: number | null;
+  readonly campaign: string | null;
+  /** `right`: a receiver with these settings and this store lets in what it carries. */
+  readonly token: 'right' | 'wrong' | 'none';
+  readonly tokenId: string | null;
+}
+
+export function describeWebhook(
+  webhook: Webhook,
+  url: string | undefined,
+  settings: TokenSettings,
+  book: TokenBook,
+): WebhookReport {
+  const token = tokenOf(webhook, settings.authentication.tokenHeader);
+  const fingerprint = token && fingerprintToken(settings.audit.key, digestToken(token));
+  return {
+    id: webhook.id,
+    name: webhook.name ?? null,
+    url: withoutQuery(webhook.target_hook_url),
+    own: webhook.target_hook_url === url,
+    status: statusOf(webhook),
+    disabledSince: webhook.timestamp_error ?? null,
+    eventType: webhook.event_type ?? null,
+    label: webhook.custom_interest_value ?? null,
+    campaign: webhook.campaign ?? null,
+    token: fingerprint === undefined ? 'none' : letsIn(fingerprint, settings, book) ? 'right' : 'wrong',
+    tokenId: fingerprint === undefined ? null : tokenId(fingerprint),
+  };
+}
+
+export function statusOf({ status }: Pick<Webhook, 'status'>): RegistrationStatus {
+  if (status === 1) return 'active';
+  return status === -1 ? 'disabled' : 'unknown';
+}
+
+function letsIn(fingerprint: string, { authentication, audit }: TokenSettings, book: TokenBook): boolean {
+  const now = Date.now();
+  if (mintedTokensAt(book, now).some((one) => one.fingerprint === fingerprint)) return true;
+  const own = authentication.tokens.map((token) => fingerprintToken(audit.key, digestToken(token.reveal())));
+  return own.includes(fingerprint) && !isRetired(book, fingerprint, now);
+}
+
+/** Others' webhooks may carry a secret in the query or before the host. */
+function withoutQuery(address: string): string {
+  const url = URL.parse(address);
+  return url === null ? '(unreadable)' : `${url.origin}${url.pathname}`;
+}

@@ -1,0 +1,32 @@
+import { digestToken } from '../authenticate/index.ts';
+import type { Webhook } from './schemas.ts';
+
+/** The value of the header that a webhook carries the token in. `authorization` asks for a scheme. */
+export function headerValue(header: string, token: string): string {
+  return header === 'authorization' ? `Bearer ${token}` : token;
+}
+
+/** What a webhook carries in this header now, as the token that we would compare; `undefined`: nothing. */
+export function tokenOf({ headers }: Pick<Webhook, 'headers'>, header: string): string | undefined {
+  const [, value] = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === header) ?? [];
+  if (typeof value !== 'string' || value === '') return undefined;
+  return header === 'authorization' ? value.replace(/^bearer +/i, '') : value;
+}
+
+export function digestOf(webhook: Pick<Webhook, 'headers'>, header: string): Buffer | undefined {
+  const token = tokenOf(webhook, header);
+  return token === undefined ? undefined : digestToken(token);
+}
+
+/** The headers of a webhook with this one set and all others as they are; names differ in nothing but case. */
+export function withToken(
+  { headers }: Pick<Webhook, 'headers'>,
+  header: string,
+  token: string,
+): Record<string, string> {
+  const others = Object.entries(headers ?? {}).filter(([name]) => name.toLowerCase() !== header);
+  return Object.fromEntries([
+    ...others.map(([name, value]) => [name, String(value)] as const),
+    [header, headerValue(header, token)],
+  ]);
+}

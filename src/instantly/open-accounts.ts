@@ -1,0 +1,45 @@
+import type { AuditDraft } from '../audit/entry.ts';
+import { draft } from '../audit/make-draft.ts';
+import type { ApiKey, InstantlySettings } from '../config/settings.ts';
+import { OPERATIONS } from './operations.ts';
+import { Pacer } from './pacer.ts';
+import { InstantlyReader } from './reader.ts';
+import { type ApiCall, ServiceAccount } from './service-account.ts';
+import { InstantlyWriter } from './writer.ts';
+
+/** A tenth of what the workspace may do. */
+const CALLS_PER_SECOND = 10;
+
+export interface Accounts {
+  /** `undefined`: no key is set for it. */
+  readonly reader: InstantlyReader | undefined;
+  readonly writer: InstantlyWriter | undefined;
+}
+
+/** @param onCall takes the audit entry of each request; its answer is not used before this has resolved */
+export function openAccounts(
+  { apiUrl, readKey, writeKey }: Pick<InstantlySettings, 'apiUrl' | 'readKey' | 'writeKey'>,
+  userId: string,
+  onCall: (entry: AuditDraft) => void | Promise<void>,
+): Accounts {
+  const pacer = new Pacer(CALLS_PER_SECOND);
+  const open = (key: ApiKey): ServiceAccount =>
+    new ServiceAccount({ apiUrl, key, pacer, onCall: (call) => onCall(callDraft(call, userId)) });
+  return {
+    reader: readKey && new InstantlyReader(open(readKey)),
+    writer: writeKey && new InstantlyWriter(open(writeKey)),
+  };
+}
+
+export function callDraft(call: ApiCall, userId: string): AuditDraft {
+  const { operation, startedAt, reason, ...rest } = call;
+  const { method, path } = OPERATIONS[operation];
+  return draft({
+    action: 'instantly.api.call',
+    userId,
+    resource: `/api/v2${path}`,
+    result: reason === 'ok' ? 'success' : 'failure',
+    metadata: { operation, method, reason, ...rest },
+    at: startedAt,
+  });
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { PRESENCE_PREFIX as PREFIX } from '../inbox/document-names.ts';
+import type { Store } from '../inbox/store.ts';
+
+/** Milliseconds: a process that has not told of itself for so long, and has not signed off, counts as gone. */
+export const LIVE_MS = 10 * 60_000;
+/** Processes on one store, at the most, that are looked at. */
+const MAX_PROCESSES = 1_000;
+
+const presence = z.object({
+  role: z.enum(['all', 'receiver', 'worker']),
+  /** Fingerprints of the tokens that it lets in. */
+  tokens: z.array(z.string()),
+});
+export type Presence = z.output<typeof presence>;
+
+export interface LivePresence extends Presence {
+  readonly owner: string;
+  readonly ageMs: number;
+}
+
+export async function reportPresence(
+  store: Pick<Store, 'writeDocument'>,
+  owner: string,
+  report: Presence,
+): Promise<void> {
+  await store.writeDocument(PREFIX + owner, JSON.stringify(report), null);
+}
+
+/** For a process that ends in order. */
+export async function signOff(store: Pick<Store, 'dropDocument'>, owner: string): Promise<void> {
+  await store.dropDocument(PREFIX + owner);
+}
+
+/** Processes that serve on this store now, or did within the last ten minutes without signing off; others are forgotten. */
+export async function livePresences(store: Pick<Store, 'listDocuments' | 'dropDocument'>): Promise<LivePresence[]> {
+  const live: LivePresence[] = [];
+  for (const { name, text, ageMs } of await store.listDocuments(PREFIX, MAX_PROCESSES)) {
+    const read = presence.safeParse(JSON.parse(text));
+    if (ageMs > LIVE_MS) await store.dropDocument(name);
+    else if (read.success) live.push({ ...read.data, owner: name.slice(PREFIX.length), ageMs });
+  }
+  return live;
+}

@@ -1,0 +1,128 @@
+import type { z } from 'zod';
+import type { ReadOperation } from './operations.ts';
+import {
+  type AuditLog,
+  apiKey,
+  auditLog,
+  type DailyAnalytics,
+  dailyAnalytics,
+  eventTypes,
+  type ListedApiKey,
+  type Page,
+  pageOf,
+  type Webhook,
+  type WebhookEvent,
+  type Workspace,
+  webhook,
+  webhookEvent,
+  workspace,
+} from './schemas.ts';
+import type { ServiceAccount } from './service-account.ts';
+
+const PAGE = 100;
+/** Payloads of some megabytes each are ordinary. */
+const EVENTS_PAGE = 25;
+/** Pages of webhooks or keys: far more than a workspace has. */
+const MAX_PAGES = 50;
+
+export interface WebhookEventQuery {
+  /** `YYYY-MM-DD`, both inclusive. */
+  readonly from: string;
+  readonly to: string;
+  readonly success?: boolean;
+  /** A webhook's URL, exactly. */
+  readonly search?: string;
+  readonly startingAfter?: string;
+}
+
+export interface AuditLogQuery {
+  /** `YYYY-MM-DD`, both inclusive; of which clock is not published. */
+  readonly startDate: string;
+  readonly endDate: string;
+  readonly startingAfter?: string | undefined;
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** What a key for reading is for. Whoever holds a reader has no way to change anything at Instantly. */
+export class InstantlyReader {
+  readonly #account: ServiceAccount;
+
+  constructor(account: ServiceAccount) {
+    this.#account = account;
+  }
+
+  get setting() {
+    return this.#account.setting;
+  }
+
+  get clockSkewMs() {
+    return this.#account.clockSkewMs;
+  }
+
+  webhooks(signal: AbortSignal): Promise<Webhook[]> {
+    return this.#all('webhooks.list', webhook, signal);
+  }
+
+  webhook(id: string, signal: AbortSignal): Promise<Webhook> {
+    return this.#account.call({ operation: 'webhooks.get', id }, webhook, signal);
+  }
+
+  /** Standard types and the labels of the workspace. */
+  async eventTypes(signal: AbortSignal): Promise<z.output<typeof eventTypes>['event_types']> {
+    return (await this.#account.call({ operation: 'webhooks.event-types' }, eventTypes, signal)).event_types;
+  }
+
+  webhookEvents(query: WebhookEventQuery, signal: AbortSignal): Promise<Page<WebhookEvent>> {
+    const { startingAfter, ...rest } = query;
+    return this.#page('webhook-events.list', webhookEvent, { ...rest, limit: EVENTS_PAGE }, startingAfter, signal);
+  }
+
+  apiKeys(signal: AbortSignal): Promise<ListedApiKey[]> {
+    return this.#all('api-keys.list', apiKey, signal);
+  }
+
+  workspace(signal: AbortSignal): Promise<Workspace> {
+    return this.#account.call({ operation: 'workspaces.current' }, workspace, signal);
+  }
+
+  /** Of all campaigns; days are `YYYY-MM-DD`, both inclusive. */
+  dailyAnalytics(startDate: string, endDate: string, signal: AbortSignal): Promise<DailyAnalytics> {
+    const query = { start_date: startDate, end_date: endDate };
+    return this.#account.call({ operation: 'analytics.daily', query }, dailyAnalytics, signal);
+  }
+
+  /** What was done in the workspace, by whomever. */
+  auditLogs({ startDate, endDate, startingAfter }: AuditLogQuery, signal: AbortSignal): Promise<Page<AuditLog>> {
+    const query = { limit: PAGE, start_date: startDate, end_date: endDate };
+    return this.#page('audit-logs.list', auditLog, query, startingAfter, signal);
+  }
+
+  async #all<Item extends z.ZodType<{ readonly id: string }>>(
+    operation: ReadOperation,
+    item: Item,
+    signal: AbortSignal,
+  ): Promise<z.output<Item>[]> {
+    const found = new Map<string, z.output<Item>>();
+    let after: string | undefined;
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const page = await this.#page(operation, item, { limit: PAGE }, after, signal);
+      for (const one of page.items) found.set(one.id, one);
+      if (page.items.length === 0 || page.next === undefined || page.next === after) break;
+      after = page.next;
+    }
+    return [...found.values()];
+  }
+
+  async #page<Item extends z.ZodType>(
+    operation: ReadOperation,
+    item: Item,
+    query: Query,
+    startingAfter: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Page<z.output<Item>>> {
+    const request = { operation, query: { ...query, starting_after: startingAfter } };
+    const page = await this.#account.call(request, pageOf(item), signal);
+    return { items: page.items, next: page.next_starting_after ?? undefined };
+  }
+}

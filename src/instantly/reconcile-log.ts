@@ -1,0 +1,191 @@
+import { hash } from 'node:crypto';
+import { draft } from '../audit/make-draft.ts';
+import { type AuthenticDelivery, restoreLogged } from '../authenticate/index.ts';
+import { dedupKey } from '../events/dedup-key.ts';
+import { typeLabel } from '../events/names.ts';
+import { parseBody } from '../events/parse-body.ts';
+import { readEvent } from '../events/read-event.ts';
+import type { ReadEvent } from '../inbox/accept.ts';
+import { monotonicMilliseconds } from '../inbox/clock.ts';
+import { dayOf, groupOf, isNewestFirst, timeOf } from './logged-attempt.ts';
+import type { ReconcileOptions, ReconcileReport } from './reconcile-options.ts';
+import type { WebhookEvent } from './schemas.ts';
+
+/** Groups that one run remembers at the most; a run over more of them ends early and goes on later. */
+const MAX_GROUPS = 200_000;
+
+interface Candidate {
+  readonly group: string;
+  readonly delivery: AuthenticDelivery;
+  readonly event: ReadEvent;
+}
+
+/**
+ * Puts what Instantly's delivery log holds and the store does not through the same accept path that a request takes. A second
+ * time finds everything held.
+ *
+ * @throws InstantlyApiError; Problem and StoreUnavailable where nothing can be accepted now: what was read so far is accepted
+ */
+export async function reconcileLog(options: ReconcileOptions): Promise<ReconcileReport> {
+  const run = new Run(options);
+  await run.all();
+  return run.report;
+}
+
+class Run {
+  readonly #options: ReconcileOptions;
+  readonly #seen = new Set<string>();
+  #succeededGroups: ReadonlySet<string> = new Set();
+  #report: ReconcileReport;
+
+  constructor(options: ReconcileOptions) {
+    this.#options = options;
+    this.#report = {
+      pages: 0,
+      found: 0,
+      groups: 0,
+      succeeded: 0,
+      held: 0,
+      recovered: 0,
+      unreadable: 0,
+      complete: false,
+      startingAfter: options.window.startingAfter,
+      undated: [],
+    };
+  }
+
+  get report(): ReconcileReport {
+    return this.#report;
+  }
+
+  async all(): Promise<void> {
+    const { window, maxPages, withinMs, onPage, includeSucceeded } = this.#options;
+    const deadline = performance.now() + withinMs;
+    const mayGoOn = (): boolean =>
+      this.#report.pages < maxPages && performance.now() < deadline && this.#seen.size < MAX_GROUPS;
+    if (window.mode === 'all' && !includeSucceeded) this.#succeededGroups = await this.#findSucceeded(mayGoOn);
+    let isDescending = true;
+    while (mayGoOn()) {
+      const page = await this.#page(window.mode === 'failed' ? false : undefined, this.#report.startingAfter);
+      await this.#take(page.items);
+      isDescending &&= isNewestFirst(page.items);
+      const isEnd = page.items.length === 0 || page.next === undefined || page.next === this.#report.startingAfter;
+      // Where the newest come first, nothing behind a page of what is too old can be of use.
+      const isPast = isDescending && page.items.length > 0 && page.items.every((item) => timeOf(item) < window.from);
+      this.#add({ pages: 1 });
+      this.#report = { ...this.#report, startingAfter: page.next, complete: isEnd || isPast };
+      await onPage(this.#report);
+      if (this.#report.complete) return;
+    }
+  }
+
+  /** Groups that a later attempt has brought home, which may stand on another page than the failed one. */
+  async #findSucceeded(mayGoOn: () => boolean): Promise<Set<string>> {
+    const groups = new Set<string>();
+    let after: string | undefined;
+    while (mayGoOn() && groups.size < MAX_GROUPS) {
+      const page = await this.#page(true, after);
+      for (const item of page.items) groups.add(groupOf(item));
+      this.#add({ pages: 1 });
+      if (page.items.length === 0 || page.next === undefined || page.next === after) break;
+      after = page.next;
+    }
+    return groups;
+  }
+
+  #page(success: boolean | undefined, startingAfter: string | undefined) {
+    const { reader, url, window, signal } = this.#options;
+    const query = { from: dayOf(window.from), to: dayOf(window.to), search: url };
+    return reader.webhookEvents(
+      {
+        ...query,
+        ...(success === undefined ? {} : { success }),
+        ...(startingAfter === undefined ? {} : { startingAfter }),
+      },
+      signal,
+    );
+  }
+
+  async #take(items: readonly WebhookEvent[]): Promise<void> {
+    const { store, url, window } = this.#options;
+    const candidates: Candidate[] = [];
+    for (const item of items) {
+      const at = timeOf(item);
+      if (item.webhook_url !== url || at < window.from || at > window.to) continue;
+      this.#add({ found: 1 });
+      const candidate = this.#examine(item);
+      if (candidate !== undefined) candidates.push(candidate);
+    }
+    if (candidates.length === 0) return;
+    const held = await store.findByKeys(
+      candidates.map(({ event }) => ({ timestamp: event.facts.timestamp, dedupKey: dedupKey(event.body) })),
+      Date.now(),
+    );
+    const missing = candidates.filter((_, index) => held[index] === undefined);
+    this.#add({ held: candidates.length - missing.length });
+    await Promise.all(missing.map((candidate) => this.#accept(candidate)));
+  }
+
+  /** `undefined`: nothing is to be done about it. */
+  #examine(item: WebhookEvent): Candidate | undefined {
+    const { includeSucceeded, known, url } = this.#options;
+    const group = groupOf(item);
+    if (this.#seen.has(group)) return undefined;
+    this.#seen.add(group);
+    this.#add({ groups: 1 });
+    const hasSucceeded = item.success === true || item.retry_successful === true || this.#succeededGroups.has(group);
+    if (hasSucceeded && !includeSucceeded) {
+      this.#add({ succeeded: 1 });
+      return undefined;
+    }
+    if (known.has(group)) {
+      this.#add({ held: 1 });
+      return undefined;
+    }
+    try {
+      const delivery = restoreLogged({ payload: item.payload, webhookUrl: item.webhook_url ?? '' }, url);
+      const body = parseBody(delivery.body);
+      if (body.ok) return { group, delivery, event: { body, facts: readEvent(body.payload) } };
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+    this.#add({ unreadable: 1 });
+    return undefined;
+  }
+
+  async #accept({ group, delivery, event }: Candidate): Promise<void> {
+    const { dryRun, inbox, onAccepted } = this.#options;
+    if (!dryRun) {
+      const result = await inbox.accept(delivery, event, {
+        startedAt: monotonicMilliseconds(),
+        draft: draft({
+          action: 'reconcile.accept',
+          userId: delivery.principal,
+          resource: '/api/v2/webhook-events',
+          result: 'success',
+          metadata: {
+            bytes: delivery.body.byteLength,
+            bodySha256: hash('sha256', delivery.body, 'hex'),
+            eventType: typeLabel(event.facts.type),
+          },
+          at: Date.now(),
+        }),
+      });
+      // It has come in by itself meanwhile.
+      if (result.status === 'duplicate') {
+        this.#add({ held: 1 });
+        return;
+      }
+      onAccepted(event.facts);
+    }
+    this.#add({ recovered: 1 });
+    if (event.facts.timestamp === null) this.#report = { ...this.#report, undated: [...this.#report.undated, group] };
+  }
+
+  #add(
+    more: Partial<Record<'pages' | 'found' | 'groups' | 'succeeded' | 'held' | 'recovered' | 'unreadable', number>>,
+  ) {
+    const sums = Object.entries(more).map(([name, n]) => [name, this.#report[name as keyof typeof more] + n] as const);
+    this.#report = { ...this.#report, ...Object.fromEntries(sums) };
+  }
+}

@@ -1,0 +1,114 @@
+import { tokenId } from '../authenticate/index.ts';
+import type { Store } from '../inbox/store.ts';
+import { InstantlyApiError } from './api-error.ts';
+import { chooseToken, type TokenSettings } from './choose-token.ts';
+import { type Confirmation, confirmDelivery } from './confirm-delivery.ts';
+import { withToken } from './header-token.ts';
+import { awaitReceivers } from './mint-token.ts';
+import type { InstantlyReader } from './reader.ts';
+import type { Webhook } from './schemas.ts';
+import type { InstantlyWriter, WebhookFields } from './writer.ts';
+
+export interface Registration {
+  /** Where Instantly is to post. With the name it says which webhook is meant. */
+  readonly url: string;
+  readonly name: string;
+  /** A subscription's name; `null` with a label. */
+  readonly eventType: string | null;
+  /** The text of a label of the workspace, instead of an event type. */
+  readonly label: string | undefined;
+  /** UUID; `null`: all campaigns. */
+  readonly campaign: string | null;
+}
+
+export interface RegisterOptions {
+  readonly store: Store;
+  readonly reader: InstantlyReader;
+  readonly writer: InstantlyWriter;
+  readonly settings: TokenSettings;
+  readonly registration: Registration;
+  /** Milliseconds for the receivers to know a new token, and again for the test's delivery to come. */
+  readonly withinMs: number;
+  readonly onStep: (step: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Registered {
+  readonly webhook: Webhook;
+  readonly done: 'created' | 'updated';
+  readonly tokenId: string;
+  readonly test: Confirmation;
+}
+
+/**
+ * Makes the webhook, or brings the one with this URL and name to what is wanted, and sees a delivery come. Doing it again changes
+ * nothing more, so whatever fails half way is mended by running it again.
+ *
+ * @throws InstantlyApiError; Error that says what to do
+ */
+export async function registerWebhook(options: RegisterOptions): Promise<Registered> {
+  const { store, reader, writer, settings, registration, withinMs, onStep, signal } = options;
+  const { url, name } = registration;
+  const own = ownWebhooks(await reader.webhooks(signal), url);
+  const before = own.find((webhook) => webhook.name === name);
+  const chosen = await chooseToken(store, settings, own);
+  onStep('waiting until every receiver knows the token');
+  await awaitReceivers(store, chosen.fingerprint, withinMs, signal);
+  const fields: WebhookFields = {
+    target_hook_url: url,
+    name,
+    event_type: registration.eventType,
+    campaign: registration.campaign,
+    custom_interest_value: await findLabel(reader, registration.label, signal),
+    headers: withToken(before ?? {}, settings.authentication.tokenHeader, chosen.token),
+  };
+  onStep(before === undefined ? 'making the webhook' : 'bringing the webhook up to date');
+  const webhook =
+    before === undefined
+      ? await create(reader, writer, fields, signal)
+      : await writer.updateWebhook(before.id, fields, signal);
+  if (webhook.status === -1) await writer.resumeWebhook(webhook.id, signal);
+  onStep('testing it');
+  const id = tokenId(chosen.fingerprint);
+  const test = await confirmDelivery({ store, writer, webhookId: webhook.id, tokenId: id, withinMs, signal });
+  return { webhook, done: before === undefined ? 'created' : 'updated', tokenId: id, test };
+}
+
+/** Those that post to this receiver. */
+export function ownWebhooks(webhooks: readonly Webhook[], url: string): Webhook[] {
+  return webhooks.filter(({ target_hook_url: target }) => target === url);
+}
+
+/** Where the answer was lost the webhook may be there all the same; a second one would deliver everything twice. */
+async function create(
+  reader: InstantlyReader,
+  writer: InstantlyWriter,
+  fields: WebhookFields,
+  signal: AbortSignal,
+): Promise<Webhook> {
+  try {
+    return await writer.createWebhook(fields, signal);
+  } catch (error) {
+    if (!(error instanceof InstantlyApiError) || !error.isOutcomeUnknown) throw error;
+    const own = ownWebhooks(await reader.webhooks(signal), fields.target_hook_url);
+    const made = own.find(({ name }) => name === fields.name);
+    if (made === undefined) throw error;
+    return writer.updateWebhook(made.id, fields, signal);
+  }
+}
+
+async function findLabel(
+  reader: InstantlyReader,
+  label: string | undefined,
+  signal: AbortSignal,
+): Promise<number | null> {
+  if (label === undefined) return null;
+  const types = (await reader.eventTypes(signal)).filter(({ type }) => type === 'custom');
+  const found = types.find((one) => one.label === label);
+  const value = Number(found?.id);
+  if (found !== undefined && Number.isFinite(value)) return value;
+  const labels = types.map((one) => one.label).join(', ');
+  throw new Error(
+    `the workspace has no label "${label}"${labels === '' ? ': it has none of its own' : `; it has ${labels}`}`,
+  );
+}

@@ -1,0 +1,155 @@
+import { newId } from '../audit/new-id.ts';
+import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
+import type { Store } from '../inbox/store.ts';
+import type { TokenSettings } from './choose-token.ts';
+import { confirmDelivery } from './confirm-delivery.ts';
+import { digestOf, tokenOf, withToken } from './header-token.ts';
+import { awaitReceivers, mintToken } from './mint-token.ts';
+import { livePresences } from './presence.ts';
+import type { InstantlyReader } from './reader.ts';
+import { ownWebhooks } from './register-webhook.ts';
+import type { Webhook } from './schemas.ts';
+import { type Rotation, readTokenBook, type TokenBook, writeTokenBook } from './token-book.ts';
+import type { InstantlyWriter } from './writer.ts';
+
+export interface RotateOptions {
+  readonly store: Store;
+  readonly reader: InstantlyReader;
+  readonly writer: InstantlyWriter;
+  readonly settings: TokenSettings;
+  /** PUBLIC_URL and WEBHOOK_PATH. */
+  readonly url: string;
+  /** Milliseconds for which what is replaced goes on letting deliveries in: retries that Instantly has queued carry it. */
+  readonly keepMs: number;
+  /** Milliseconds for the receivers to know the token, and again for each test's delivery to come. */
+  readonly withinMs: number;
+  /** Before each step, with what the audit is to know of it. */
+  readonly onStep: (step: RotationStep, facts: Readonly<Record<string, string | number>>) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+export type RotationStep = 'make' | 'resume' | 'await-receivers' | 'patch' | 'test' | 'replace';
+
+export interface Rotated {
+  readonly tokenId: string;
+  readonly webhooks: readonly { readonly id: string; readonly name: string | null }[];
+  /** What lets nobody in after `until`, epoch milliseconds. */
+  readonly replaced: readonly string[];
+  readonly until: number;
+}
+
+/**
+ * Replaces the token of all our webhooks at Instantly. Until the last step everything that let deliveries in goes on doing so, so a
+ * rotation that fails anywhere refuses nothing, and is taken up where it stopped by running it again.
+ *
+ * @throws InstantlyApiError; Error that says what to do
+ */
+export async function rotateToken(options: RotateOptions): Promise<Rotated> {
+  const { store, reader, writer, settings, url, withinMs, onStep, signal } = options;
+  const own = ownWebhooks(await reader.webhooks(signal), url);
+  if (own.length === 0) {
+    throw new Error('no webhook at Instantly posts to this receiver; the command "webhooks register" makes one');
+  }
+  const { token, rotation } = await takeUp(options, own);
+  const id = tokenId(rotation.fingerprint);
+  await onStep('await-receivers', { tokenId: id });
+  await awaitReceivers(store, rotation.fingerprint, withinMs, signal);
+  await setStage(store, rotation, 'patching');
+  for (const webhook of own) {
+    if (tokenOf(webhook, settings.authentication.tokenHeader) === token) continue;
+    await onStep('patch', { tokenId: id, webhookId: webhook.id });
+    const headers = withToken(webhook, settings.authentication.tokenHeader, token);
+    await writer.updateWebhook(webhook.id, { headers }, signal);
+  }
+  for (const { id: webhookId } of own) {
+    await onStep('test', { tokenId: id, webhookId });
+    await confirmDelivery({ store, writer, webhookId, tokenId: id, withinMs, signal });
+  }
+  await onStep('replace', { tokenId: id });
+  const { replaced, until } = await replaceOthers(options, rotation);
+  return {
+    tokenId: id,
+    webhooks: own.map(({ id: webhookId, name }) => ({ id: webhookId, name: name ?? null })),
+    replaced: replaced.map(tokenId),
+    until,
+  };
+}
+
+interface UnderWay {
+  readonly token: string;
+  readonly rotation: Rotation;
+}
+
+/** A rotation that stopped half way is taken up with its token where a webhook carries that already; the text of one that none
+ * carries is lost, and another takes its place. */
+async function takeUp({ store, settings, keepMs, onStep }: RotateOptions, own: readonly Webhook[]): Promise<UnderWay> {
+  const { book, version } = await readTokenBook(store);
+  const { rotation } = book;
+  const header = settings.authentication.tokenHeader;
+  const begun = rotation && book.minted.find(({ fingerprint }) => fingerprint === rotation.fingerprint);
+  if (rotation !== null && begun !== null && begun !== undefined) {
+    const carrier = own.find((webhook) => digestOf(webhook, header)?.toString('hex') === begun.digest);
+    const token = carrier && tokenOf(carrier, header);
+    if (token !== undefined) {
+      await onStep('resume', { tokenId: tokenId(rotation.fingerprint) });
+      return { token, rotation };
+    }
+  }
+  const now = Date.now();
+  const made = mintToken(settings.audit.key, now);
+  const next: Rotation = { id: newId(), startedAt: now, fingerprint: made.entry.fingerprint, stage: 'made' };
+  await onStep('make', { tokenId: tokenId(next.fingerprint) });
+  // A patch whose answer was lost may still be carried out, so what it would set goes on letting deliveries in for a while.
+  const minted = book.minted.map((one) =>
+    one.fingerprint === rotation?.fingerprint ? { ...one, acceptUntil: one.acceptUntil ?? now + keepMs } : one,
+  );
+  await writeTokenBook(store, { ...book, minted: [...minted, made.entry], rotation: next }, version);
+  return { token: made.token, rotation: next };
+}
+
+async function setStage(store: Store, rotation: Rotation, stage: Rotation['stage']): Promise<void> {
+  const { book, version } = await readTokenBook(store);
+  refuseOther(book, rotation);
+  await writeTokenBook(store, { ...book, rotation: { ...rotation, stage } }, version);
+}
+
+/** From here on the new token is the current one, and every other one ends. */
+async function replaceOthers(
+  { store, settings, keepMs }: RotateOptions,
+  { id, fingerprint, ...rotation }: Rotation,
+): Promise<{ replaced: string[]; until: number }> {
+  const { book, version } = await readTokenBook(store);
+  refuseOther(book, { id, fingerprint, ...rotation });
+  const until = Date.now() + keepMs;
+  const minted = new Set(book.minted.map((one) => one.fingerprint));
+  const known = new Set(book.retirements.map((one) => one.fingerprint));
+  const configured = await configuredTokens(store, settings);
+  const leaving = configured.filter((one) => !minted.has(one) && !known.has(one));
+  // Who keeps the old ones for a shorter time now means those of earlier rotations too.
+  const sooner = (acceptUntil: number | null): number => Math.min(acceptUntil ?? until, until);
+  const next: TokenBook = {
+    minted: book.minted.map((one) =>
+      one.fingerprint === fingerprint ? one : { ...one, acceptUntil: sooner(one.acceptUntil) },
+    ),
+    retirements: [
+      ...book.retirements.map((one) => ({ ...one, acceptUntil: sooner(one.acceptUntil) })),
+      ...leaving.map((one) => ({ fingerprint: one, acceptUntil: until, isAudited: false })),
+    ],
+    rotation: null,
+  };
+  await writeTokenBook(store, next, version);
+  const ended = book.minted.filter((one) => one.fingerprint !== fingerprint && one.acceptUntil === null);
+  return { replaced: [...leaving, ...ended.map((one) => one.fingerprint)], until };
+}
+
+/** Those of this command's settings, and those that any receiver lets in. */
+async function configuredTokens(store: Store, { authentication, audit }: TokenSettings): Promise<string[]> {
+  const own = authentication.tokens.map((token) => fingerprintToken(audit.key, digestToken(token.reveal())));
+  const theirs = (await livePresences(store)).flatMap(({ tokens }) => tokens);
+  return [...new Set([...own, ...theirs])];
+}
+
+function refuseOther(book: TokenBook, rotation: Rotation): void {
+  if (book.rotation?.id === rotation.id) return;
+  throw new Error('another rotation has begun meanwhile; let it end, or run the command again');
+}

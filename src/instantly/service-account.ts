@@ -1,0 +1,125 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { z } from 'zod';
+import type { ApiKey } from '../config/settings.ts';
+import { backoffCeiling } from '../inbox/retry-schedule.ts';
+import { InstantlyApiError } from './api-error.ts';
+import { type ApiAnswer, type ApiRequest, callApi } from './call-api.ts';
+import { OPERATIONS, type OperationName } from './operations.ts';
+import type { Pacer } from './pacer.ts';
+
+/** One request that was made, for the audit: nothing in it comes from the answer's or the request's content. */
+export interface ApiCall {
+  readonly operation: OperationName;
+  /** From 1. */
+  readonly attempt: number;
+  readonly status: number | null;
+  /** `ok`, or the kind of the failure. */
+  readonly reason: string;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** The setting that holds the key. */
+  readonly setting: ApiKey['setting'];
+}
+
+export interface AccountOptions {
+  readonly apiUrl: string;
+  readonly key: ApiKey;
+  readonly pacer: Pacer;
+  /** Once for each request, before its answer is used: where it cannot be audited, it has not been made as far as callers know. */
+  readonly onCall: (call: ApiCall) => void | Promise<void>;
+  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  readonly random?: () => number;
+}
+
+const ATTEMPTS = 5;
+const BACKOFF = { backoffBaseMs: 500, backoffCapMs: 8_000 };
+
+/** One key and what is done with it. It never leaves the closure, so who was given one account cannot act as another. */
+export class ServiceAccount {
+  readonly #options: AccountOptions;
+  readonly #pause: NonNullable<AccountOptions['pause']>;
+  #clockSkewMs: number | undefined;
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+    this.#pause =
+      options.pause ?? ((milliseconds, signal) => pause(milliseconds, undefined, { signal }).then(() => undefined));
+  }
+
+  /** The setting that holds the key. */
+  get setting(): ApiKey['setting'] {
+    return this.#options.key.setting;
+  }
+
+  /** Instantly's clock minus ours by its last answer, milliseconds; `undefined`: it has not told yet. */
+  get clockSkewMs(): number | undefined {
+    return this.#clockSkewMs;
+  }
+
+  /**
+   * Calls until it succeeds or trying again makes no sense. What is not repeatable is tried again only where Instantly has
+   * refused to look at it (429).
+   *
+   * @throws InstantlyApiError; what `signal` was aborted with
+   */
+  async call<Schema extends z.ZodType>(
+    request: ApiRequest,
+    schema: Schema,
+    signal: AbortSignal,
+  ): Promise<z.output<Schema>> {
+    const { repeatable } = OPERATIONS[request.operation];
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const answer = await this.#once(request, attempt, signal);
+        return this.#read(request, schema, answer);
+      } catch (error) {
+        if (!(error instanceof InstantlyApiError) || !error.isPassing || attempt >= ATTEMPTS) throw error;
+        if (!repeatable && error.failure !== 'rate-limited') throw error;
+      }
+      const random = this.#options.random ?? Math.random;
+      await this.#pause(Math.floor(random() * backoffCeiling(attempt, BACKOFF)) + 1, signal);
+    }
+  }
+
+  async #once(request: ApiRequest, attempt: number, signal: AbortSignal): Promise<ApiAnswer> {
+    const { apiUrl, key, pacer, onCall } = this.#options;
+    await pacer.turn(signal);
+    const startedAt = Date.now();
+    const started = performance.now();
+    const tell = (status: number | null, reason: string): void | Promise<void> =>
+      onCall({
+        operation: request.operation,
+        attempt,
+        status,
+        reason,
+        startedAt,
+        durationMs: Math.round((performance.now() - started) * 1_000) / 1_000,
+        setting: key.setting,
+      });
+    let answer: ApiAnswer;
+    try {
+      answer = await callApi(apiUrl, key, request, signal);
+    } catch (error) {
+      await (error instanceof InstantlyApiError ? tell(error.status, error.failure) : tell(null, 'aborted'));
+      throw error;
+    }
+    await tell(answer.status, 'ok');
+    this.#clockSkewMs = answer.clockSkewMs ?? this.#clockSkewMs;
+    return answer;
+  }
+
+  #read<Schema extends z.ZodType>(request: ApiRequest, schema: Schema, { status, json }: ApiAnswer): z.output<Schema> {
+    const read = schema.safeParse(json);
+    if (read.success) return read.data;
+    const [issue] = read.error.issues;
+    const field = issue?.path.map(String).join('.') ?? '';
+    throw new InstantlyApiError({
+      failure: 'unreadable',
+      operation: request.operation,
+      setting: this.setting,
+      status,
+      detail: field === '' ? 'it has another shape' : `the field ${field} is missing or has another type`,
+    });
+  }
+}

@@ -1,0 +1,237 @@
+import type { Logger } from 'pino';
+import type { AuditDraft, AuditMetadata } from '../audit/entry.ts';
+import { draft } from '../audit/make-draft.ts';
+import type { Inbox, ReadEvent } from '../inbox/accept.ts';
+import { runAlone } from '../inbox/run-alone.ts';
+import type { Store } from '../inbox/store.ts';
+import { InstantlyApiError } from './api-error.ts';
+import { detectSilence, SILENT_FROM } from './detect-silence.ts';
+import { fetchAllFrom, lookAtWebhooks } from './look-at-webhooks.ts';
+import type { InstantlyReader } from './reader.ts';
+import { reconcileRound } from './reconcile-round.ts';
+import { ownWebhooks } from './register-webhook.ts';
+import { judgeResume } from './resume-policy.ts';
+import type { Webhook } from './schemas.ts';
+import { readWatchState, type WatchedWebhook, type WatchState, writeWatchState } from './watch-state.ts';
+import type { InstantlyWriter } from './writer.ts';
+
+/** Milliseconds after which another process may take over from one that vanished. */
+const LEASE_MS = 20_000;
+/** Of the interval: whoever comes sooner after another process's look goes by what that one has seen. */
+const FRESH_SHARE = 0.5;
+const DAY_MS = 86_400_000;
+
+export interface WatchOptions {
+  readonly store: Pick<
+    Store,
+    'readDocument' | 'writeDocument' | 'holdLease' | 'releaseLease' | 'findByKeys' | 'listEvents'
+  >;
+  readonly reader: InstantlyReader;
+  /** `undefined`: nothing is resumed. */
+  readonly writer: InstantlyWriter | undefined;
+  readonly inbox: Pick<Inbox, 'accept'>;
+  /** PUBLIC_URL and WEBHOOK_PATH. */
+  readonly url: string;
+  /** Names this process. */
+  readonly owner: string;
+  readonly intervalMs: number;
+  readonly retentionMs: number;
+  readonly record: (entry: AuditDraft) => void;
+  /** With what this process or another has seen last. */
+  readonly onState: (state: WatchState) => void;
+  readonly onAccepted: (facts: ReadEvent['facts']) => void;
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  readonly now?: () => number;
+}
+
+/** Looks after our registration at Instantly: has it resumed where it was disabled, and fetches back what did not arrive. */
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #now: () => number;
+  readonly #stopped = new AbortController();
+  readonly #said = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  start(): void {
+    this.#running = this.round()
+      .catch((error: unknown) => this.#say('round', 'warn', `the watch failed; it is tried again: ${String(error)}`))
+      .finally(() => {
+        // Not all replicas at once.
+        const afterMs = this.#options.intervalMs * (0.9 + 0.2 * Math.random());
+        if (!this.#stopped.signal.aborted) this.#timer = setTimeout(() => this.start(), afterMs).unref();
+      });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** One look, by this process or, where another is at it or was a moment ago, by that one. */
+  async round(): Promise<void> {
+    const { store, owner, onState } = this.#options;
+    const alone = { store, name: 'watch', owner, leaseMs: LEASE_MS, signal: this.#stopped.signal };
+    await runAlone(alone, (signal) => this.#look(signal));
+    onState(await readWatchState(store));
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { store, intervalMs } = this.#options;
+    const now = this.#now();
+    let state = await readWatchState(store);
+    if (now - state.at < intervalMs * FRESH_SHARE && now >= state.at) return;
+    const own = await this.#own(signal);
+    if (own instanceof InstantlyApiError) {
+      await writeWatchState(store, { ...state, at: now, fault: own.failure });
+      return;
+    }
+    const { webhooks, back } = lookAtWebhooks(state.webhooks, own, now);
+    const allFrom = fetchAllFrom(back, now);
+    state = { ...state, at: now, fault: null, webhooks: [...webhooks], reconcile: sooner(state.reconcile, allFrom) };
+    state = await this.#resume(state, now, signal);
+    await writeWatchState(store, state);
+    state = await this.#reconcile(state, now, signal);
+    state = await this.#listen(state, own, now, signal);
+    await writeWatchState(store, state);
+  }
+
+  /** Our webhooks, or why Instantly does not tell. */
+  async #own(signal: AbortSignal): Promise<Webhook[] | InstantlyApiError> {
+    const { reader, url } = this.#options;
+    try {
+      const own = ownWebhooks(await reader.webhooks(signal), url);
+      const isMissing = own.length === 0;
+      this.#say(
+        'status',
+        'warn',
+        isMissing ? 'no webhook at Instantly posts to this receiver; "webhooks register" makes one' : '',
+      );
+      return own;
+    } catch (error) {
+      if (!(error instanceof InstantlyApiError)) throw error;
+      this.#say('status', 'warn', `the registration could not be looked at: ${error.message}`);
+      return error;
+    }
+  }
+
+  async #resume(state: WatchState, now: number, signal: AbortSignal): Promise<WatchState> {
+    const webhooks: WatchedWebhook[] = [];
+    let allFrom: number | null = null;
+    for (const webhook of state.webhooks) {
+      if (webhook.status !== 'disabled') {
+        this.#said.delete(webhook.id);
+        webhooks.push(webhook);
+        continue;
+      }
+      const resumed = await this.#resumeOne(webhook, now, signal);
+      if (resumed.status === 'active') allFrom = fetchAllFrom([webhook], now);
+      webhooks.push(resumed);
+    }
+    return { ...state, webhooks, reconcile: sooner(state.reconcile, allFrom) };
+  }
+
+  async #resumeOne(webhook: WatchedWebhook, now: number, signal: AbortSignal): Promise<WatchedWebhook> {
+    const { writer, logger } = this.#options;
+    const since = webhook.disabledSince === null ? 'some time' : new Date(webhook.disabledSince).toISOString();
+    const disabled = `Instantly has disabled the webhook ${webhook.id} since ${since}: no event arrives`;
+    if (writer === undefined) {
+      this.#say(webhook.id, 'error', `${disabled}; run "webhooks resume", or set a key for writing`);
+      return webhook;
+    }
+    const verdict = judgeResume(webhook, now);
+    if (verdict !== 'resume') {
+      const what = verdict === 'wait' ? 'it is resumed again later' : 'run "webhooks resume" once its cause is mended';
+      this.#say(webhook.id, 'error', `${disabled}, again after ${webhook.resumes} resumptions; ${what}`);
+      return webhook;
+    }
+    const facts = { webhookId: webhook.id, disabledSince: since, resumptions: webhook.resumes + 1 };
+    try {
+      await writer.resumeWebhook(webhook.id, signal);
+    } catch (error) {
+      if (!(error instanceof InstantlyApiError)) throw error;
+      this.#record('webhook.resume', 'failure', { ...facts, reason: error.failure });
+      this.#say(webhook.id, 'error', `${disabled}, and it could not be resumed: ${error.message}`);
+      return webhook;
+    }
+    this.#record('webhook.resume', 'success', facts);
+    logger.warn(facts, 'Instantly had disabled the webhook; it is resumed, and what it missed is fetched back');
+    return { ...webhook, status: 'active', disabledSince: null, resumes: webhook.resumes + 1, resumedAt: now };
+  }
+
+  async #reconcile(state: WatchState, now: number, signal: AbortSignal): Promise<WatchState> {
+    const { store, logger } = this.#options;
+    try {
+      const { state: reconcile, report } = await reconcileRound(state.reconcile, now, {
+        ...this.#options,
+        save: (progress) => writeWatchState(store, { ...state, reconcile: progress }),
+        signal,
+      });
+      this.#say('reconcile', 'warn', '');
+      const { found, groups, held, recovered, unreadable, complete } = report;
+      if (recovered + unreadable > 0) {
+        const facts = { found, groups, held, recovered, unreadable, complete };
+        this.#record('reconcile.run', 'success', facts);
+        logger.warn(facts, "events that had not arrived were fetched back from Instantly's delivery log");
+      }
+      return { ...state, reconcile };
+    } catch (error) {
+      if (!(error instanceof InstantlyApiError)) throw error;
+      this.#say('reconcile', 'warn', `the delivery log could not be read: ${error.message}`);
+      // As far as the pages that were read have been saved.
+      return { ...state, reconcile: (await readWatchState(store)).reconcile };
+    }
+  }
+
+  /** Where all events of all campaigns should come, emails that are sent without one coming tell that something is wrong. */
+  async #listen(state: WatchState, own: readonly Webhook[], now: number, signal: AbortSignal): Promise<WatchState> {
+    const { reader, store } = this.#options;
+    const hearsAll = own.some(
+      ({ status, campaign, event_type: type }) =>
+        status === 1 && !campaign && (type === 'all_events' || type === 'email_sent'),
+    );
+    if (!hearsAll) return state;
+    try {
+      const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
+      const analytics = await reader.dailyAnalytics(day(now - DAY_MS), day(now), signal);
+      const [newest] = await store.listEvents({ limit: 1 });
+      const silence = detectSilence(state.silence, analytics, newest?.receivedAt ?? null);
+      const silent = silence.sentSince >= SILENT_FROM;
+      this.#say(
+        'silence',
+        'error',
+        silent
+          ? 'campaigns go on sending and no event arrives: run "webhooks test", and look at the webhook at Instantly'
+          : '',
+      );
+      return { ...state, silence };
+    } catch (error) {
+      if (!(error instanceof InstantlyApiError)) throw error;
+      this.#say('silence', 'warn', `what campaigns have sent could not be looked at: ${error.message}`);
+      return state;
+    }
+  }
+
+  /** Once, until it changes; nothing where there is nothing to say. */
+  #say(about: string, level: 'warn' | 'error', message: string): void {
+    if (this.#said.get(about) === message) return;
+    this.#said.set(about, message);
+    if (message !== '') this.#options.logger[level](message);
+  }
+
+  #record(action: string, result: AuditDraft['result'], metadata: AuditMetadata): void {
+    const [resource = action] = action.split('.');
+    this.#options.record(draft({ action, userId: 'service', resource, result, metadata, at: this.#now() }));
+  }
+}
+
+function sooner(state: WatchState['reconcile'], allFrom: number | null): WatchState['reconcile'] {
+  if (allFrom === null) return state;
+  return { ...state, allFrom: Math.min(state.allFrom ?? allFrom, allFrom) };
+}
