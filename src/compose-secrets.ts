@@ -3,10 +3,12 @@ import type { Logger } from 'pino';
 import { createTokenReader, type ReadToken } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
+import { fingerprintApiKeys } from './fingerprint-secrets.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
 import type { Store } from './inbox/store.ts';
 import { LiveSettings } from './live-settings.ts';
 import { createSecretMetrics } from './metrics/secret-metrics.ts';
+import { PresenceReporter } from './presence-reporter.ts';
 import { SecretAges } from './secret-ages.ts';
 import { TokenSource } from './token-source.ts';
 
@@ -47,7 +49,6 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
       : new TokenSource({
           store,
           settings: () => live.current,
-          owner,
           copy: settings.store.kind === 'postgres' ? join(settings.dataDir, COPY) : undefined,
           record,
           onChange: (minted) => void ages.refresh(live.current, minted),
@@ -62,6 +63,16 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
     void tokens?.refresh();
     void ages.refresh(live.current, tokens?.mintedFingerprints ?? []);
   });
+  const presence = new PresenceReporter({
+    store,
+    owner,
+    read: () => ({
+      role: settings.role,
+      tokens: [...(tokens?.accepted ?? [])],
+      apiKeys: fingerprintApiKeys(live.current),
+    }),
+    logger,
+  });
   return {
     live,
     tokens,
@@ -69,10 +80,12 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
     start: () => {
       live.start();
       tokens?.start();
+      presence.start();
     },
     stop: async () => {
       live.stop();
       await tokens?.stop();
+      await presence.stop();
     },
   };
 }

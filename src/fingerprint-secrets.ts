@@ -28,7 +28,13 @@ export function fingerprintSecrets(settings: Settings): Map<string, string> {
   return fingerprints;
 }
 
-function fingerprint(key: Secret, secret: Secret): string {
+/** Of the keys that Instantly is called with. */
+export function fingerprintApiKeys({ audit, instantly }: Pick<Settings, 'audit' | 'instantly'>): string[] {
+  const keys = [instantly.readKey, instantly.writeKey].filter((key) => key !== undefined);
+  return [...new Set(keys.map(({ secret }) => fingerprint(audit.key, secret)))];
+}
+
+export function fingerprint(key: Secret, secret: Secret): string {
   return createHmac('sha256', key.reveal())
     .update('secret fingerprint\0')
     .update(secret.reveal())

@@ -52,7 +52,7 @@ export class LiveSettings {
   }
 
   start(): void {
-    if (this.#current.secretFiles.length === 0) return;
+    if (Object.keys(this.#current.secretFiles).length === 0) return;
     this.#timer = setInterval(() => {
       if (digestFiles(this.#current) !== this.#seen) this.reload('a file of a secret has changed');
     }, LOOK_MS).unref();
@@ -113,7 +113,7 @@ function differ(a: unknown, b: unknown): boolean {
 
 /** A file that cannot be read counts as changed, and the reload says what is wrong with it. */
 function digestFiles({ secretFiles }: Settings): string {
-  return secretFiles
+  return Object.values(secretFiles)
     .map((file) => {
       try {
         return hash('sha256', readFileSync(file));

@@ -12,7 +12,6 @@ import {
 } from './authenticate/index.ts';
 import type { Settings } from './config/settings.ts';
 import type { Store } from './inbox/store.ts';
-import { reportPresence, signOff } from './instantly/presence.ts';
 import {
   EMPTY_BOOK,
   isRetired,
@@ -25,14 +24,10 @@ import {
 } from './instantly/token-book.ts';
 
 const REFRESH_MS = 3_000;
-/** Milliseconds after which a process tells of itself again though nothing has changed. */
-const REPORT_MS = 60_000;
 
 export interface TokenSourceOptions {
-  readonly store: Pick<Store, 'readDocument' | 'writeDocument' | 'dropDocument'>;
+  readonly store: Pick<Store, 'readDocument' | 'writeDocument'>;
   readonly settings: () => Settings;
-  /** Names this process. */
-  readonly owner: string;
   /** Where the record is kept for a start without the store; `undefined`: the store is on this machine. */
   readonly copy: string | undefined;
   readonly record: (entry: AuditDraft) => void;
@@ -56,7 +51,6 @@ export class TokenSource {
   #version = 0;
   #inForce: InForce;
   #isStale = false;
-  #reported = { tokens: '', at: Number.NEGATIVE_INFINITY };
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
 
@@ -74,6 +68,11 @@ export class TokenSource {
   tokenIdAt(position: number): string | undefined {
     const fingerprint = this.#inForce.fingerprints[position - 1];
     return fingerprint && tokenId(fingerprint);
+  }
+
+  /** Fingerprints of all tokens that are let in now. */
+  get accepted(): readonly string[] {
+    return this.#inForce.accepted;
   }
 
   get mintedFingerprints(): readonly string[] {
@@ -104,8 +103,6 @@ export class TokenSource {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#running;
-    // Where the store is away, ten minutes do it.
-    await signOff(this.#options.store, this.#options.owner).catch(() => undefined);
   }
 
   /** Once: what was known last goes on while the store is away. Also to be called when the settings have changed. */
@@ -114,7 +111,6 @@ export class TokenSource {
       await this.#read();
       await this.#settle();
       this.#apply();
-      await this.#report();
       this.#isStale = false;
     } catch (error) {
       this.#apply();
@@ -181,16 +177,6 @@ export class TokenSource {
       accepted: [...own.filter((_, index) => !changes.retired.has(index + 1)), ...mintedFingerprints],
       minted: mintedFingerprints,
     };
-  }
-
-  /** So that a rotation can wait until every receiver accepts the new token. */
-  async #report(): Promise<void> {
-    const { store, owner, settings } = this.#options;
-    const { accepted } = this.#inForce;
-    const tokens = accepted.join();
-    if (tokens === this.#reported.tokens && performance.now() - this.#reported.at < REPORT_MS) return;
-    await reportPresence(store, owner, { role: settings().role, tokens: [...accepted] });
-    this.#reported = { tokens, at: performance.now() };
   }
 
   #keepCopy(book: TokenBook): void {

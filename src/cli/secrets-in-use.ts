@@ -21,7 +21,7 @@ export function secretHomes({ dataDir, generatedSecrets, secretFiles }: Settings
   const kept = (['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN', 'AUDIT_KEY'] as const).map((name) =>
     keptSecretFile(dataDir, name),
   );
-  return [...kept, ...generatedSecrets.map(({ file }) => file), ...secretFiles];
+  return [...kept, ...generatedSecrets.map(({ file }) => file), ...Object.values(secretFiles)];
 }
 
 /** The password alone: the rest of the address is no secret, and settings have written it anew. */

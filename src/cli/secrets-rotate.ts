@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { newId } from '../audit/new-id.ts';
+import type { ApiKey } from '../config/settings.ts';
 import { runAlone } from '../inbox/run-alone.ts';
 import { InstantlyApiError } from '../instantly/api-error.ts';
 import { type Rotated, type RotationStep, rotateToken } from '../instantly/rotate-token.ts';
 import { operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption, secondsOption, wholeNumber } from './options.ts';
 import { note, print, printJson, showTime } from './print.ts';
+import { rotateApiKey } from './rotate-api-key.ts';
 import { operateInstantly, requireWebhookUrl, type WritingTools } from './with-instantly.ts';
 
 const HOUR_MS = 3_600_000;
@@ -27,12 +29,20 @@ Without an option it replaces the token that Instantly repeats in a header, on a
 deliveries go on: the old one is let in until the new one is proven, and for --keep-hours more. Whatever fails, nothing
 is refused; run it again to go on.
 
+With --api-key: make a key at Instantly with the scopes of the one it replaces, and give it on stdin. Its workspace and its scopes
+are looked at, the file named by the setting's _FILE is written, the running processes take it on, and the old key is revoked
+where a key here may do that.
+
 Keys of a signing relay rotate by file: put the new one first in INSTANTLY_SECRET_FILE, give it to the relay, and take
 the old one out when nothing uses it; the receiver reads the file anew by itself.`;
 
 interface RotateOptions {
   readonly keepHours: number;
   readonly wait: number;
+  readonly apiKey?: true;
+  readonly setting?: ApiKey['setting'];
+  readonly from: string;
+  readonly unverified?: true;
   readonly json?: true;
 }
 
@@ -47,9 +57,19 @@ export function registerRotate(secrets: Command): void {
         .argParser(wholeNumber(0, 720)),
     )
     .addOption(secondsOption('--wait <seconds>', 'for the receivers, and for each test to come', 60))
+    .option('--api-key', 'replace an API key of Instantly instead, with one that you have made there')
+    .addOption(
+      new Option('--setting <name>', 'which of them, where more than one is set').choices([
+        'INSTANTLY_API_KEY',
+        'INSTANTLY_READ_KEY',
+        'INSTANTLY_WRITE_KEY',
+      ]),
+    )
+    .addOption(new Option('--from <path>', 'where the new API key stands; - reads stdin').default('-'))
+    .option('--unverified', 'although the workspace or the scopes of the new API key are not right or cannot be told')
     .addOption(jsonOption())
     .addHelpText('after', HELP)
-    .action(rotate);
+    .action((options: RotateOptions) => (options.apiKey === true ? rotateApiKey(options) : rotate(options)));
 }
 
 async function rotate({ keepHours, wait, json }: RotateOptions): Promise<void> {

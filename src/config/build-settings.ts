@@ -28,6 +28,7 @@ export function buildSettings(
 ): Settings {
   return Object.freeze({
     production: parsed.NODE_ENV === 'production',
+    nodeEnv: parsed.NODE_ENV,
     host: parsed.HOST,
     port: parsed.PORT,
     webhookPath: parsed.WEBHOOK_PATH,

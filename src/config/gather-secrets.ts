@@ -17,8 +17,8 @@ export interface SecretsInUse {
   readonly auditKey: Secret | undefined;
   readonly generated: readonly GeneratedSecret[];
   readonly origins: Readonly<Record<string, SecretOrigin>>;
-  /** Those of NAME_FILE variables. */
-  readonly files: readonly string[];
+  /** Those of NAME_FILE variables, by NAME. */
+  readonly files: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export function gatherSecrets(parsed: ParsedSettings, environment: Environment, 
       environment,
       kept.map(({ name }) => name),
     ),
-    files: [...environment.files.values()],
+    files: Object.fromEntries(environment.files),
     warnings: [
       ...kept.flatMap(({ warnings }) => warnings),
       ...findAuditKeyWeakness(parsed, dataDir, audit?.file, environment.files.get('AUDIT_KEY')),

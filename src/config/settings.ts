@@ -18,6 +18,8 @@ export interface GeneratedSecret {
 /** The whole configuration, checked and frozen. Times are in milliseconds, sizes in bytes, unless the name says otherwise. */
 export interface Settings {
   readonly production: boolean;
+  /** NODE_ENV as it is set. */
+  readonly nodeEnv: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly webhookPath: string;
@@ -45,8 +47,8 @@ export interface Settings {
   readonly generatedSecrets: readonly GeneratedSecret[];
   /** By the setting's name; a secret that is not in use is absent. */
   readonly secretOrigins: Readonly<Record<string, SecretOrigin>>;
-  /** Absolute paths of the files that NAME_FILE variables name. */
-  readonly secretFiles: readonly string[];
+  /** Absolute paths of the files that NAME_FILE variables name, by NAME. */
+  readonly secretFiles: Readonly<Record<string, string>>;
   /** Not faults, but worth a line in the log at the start. */
   readonly warnings: readonly string[];
 }

@@ -49,6 +49,11 @@ export class InstantlyApiError extends Error {
   }
 }
 
+/** Whether the key may not do what was asked of it. */
+export function lacksScope(error: unknown): boolean {
+  return error instanceof InstantlyApiError && error.failure === 'scope';
+}
+
 const PASSING: ReadonlySet<ApiFailure> = new Set(['rate-limited', 'server', 'timeout', 'unreachable']);
 
 const KEYS_PAGE = 'Settings > Integrations > API keys';

@@ -11,6 +11,8 @@ const presence = z.object({
   role: z.enum(['all', 'receiver', 'worker']),
   /** Fingerprints of the tokens that it lets in. */
   tokens: z.array(z.string()),
+  /** Fingerprints of the API keys that it calls Instantly with. */
+  apiKeys: z.array(z.string()),
 });
 export type Presence = z.output<typeof presence>;
 

@@ -3,9 +3,10 @@ import { chmodSync, cpSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as requestHttp, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
+import { loadSettings } from '../../src/config/load-settings.ts';
 import { type FakeInstantly, startFakeInstantly } from '../../src/fake-instantly/start-fake-instantly.ts';
+import { fingerprintSecrets } from '../../src/fingerprint-secrets.ts';
 import { rightScopes } from '../../src/instantly/judge-scopes.ts';
 import type { TokenBook } from '../../src/instantly/token-book.ts';
 import { makeAccept, makeBatch, makeQuarantine } from '../contract/make-parts.ts';
@@ -114,7 +115,7 @@ export async function makeBrokenInstallation(): Promise<Installation> {
   const repository = makeRepository(folder);
   writeDotEnv(folder, settings, 0o644);
   repository.commit({ 'compose.yml': `INSTANTLY_WEBHOOK_TOKEN: ${leaked}\n`, '.gitignore': 'data/\n' });
-  await fillStore(folder);
+  await fillStore(folder, settings);
   const url = `${settings.PUBLIC_URL}/webhooks/instantly`;
   await createWebhook(fake, { target_hook_url: url, event_type: 'all_events', name: 'old' });
   await createWebhook(fake, {
@@ -148,10 +149,16 @@ async function createWebhook(fake: FakeInstantly, body: unknown): Promise<void> 
 }
 
 /** Dead and waiting deliveries, an unreadable body, an old secret, and a rotation that stopped half way. */
-async function fillStore(folder: string): Promise<void> {
-  // Without this folder's own settings, which cannot be used as a whole.
+async function fillStore(
+  folder: string,
+  { HANDLER_TIMEOUT_SECONDS: _, ...settings }: NodeJS.ProcessEnv,
+): Promise<void> {
+  // In a folder without these settings, which cannot be used as a whole.
   const made = makeFolder();
   const store = await openStore(made);
+  const fingerprints = fingerprintSecrets(loadSettings({ env: settings, cwd: made, create: false }));
+  const old = [...fingerprints].flatMap(([name, fingerprint]) => (name.includes('TOKEN') ? fingerprint : []));
+  await store.firstSeen(old, Date.now() - 100 * DAY_MS);
   await store.registerHandlers([handlerOf('crm')]);
   await addEvent(store, makeAccept(), { crm: 'dead' });
   await addEvent(store, makeAccept({ receivedAt: Date.now() - 10 * DAY_MS }), { mail: 'pending' });
@@ -167,16 +174,14 @@ async function fillStore(folder: string): Promise<void> {
   rmSync(made, { recursive: true, force: true });
 }
 
-/** Has the store know every secret for so many days. */
-export function ageSecrets(file: string, days: number): void {
-  const db = new DatabaseSync(file);
-  db.prepare('UPDATE secrets_seen SET first_seen_at = ?').run(Date.now() - days * DAY_MS);
-  db.close();
-}
-
 export function writeDotEnv(folder: string, settings: Readonly<Record<string, string>>, mode: number): void {
   const file = join(folder, '.env');
-  writeFileSync(file, Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`).join(''));
+  writeFileSync(
+    file,
+    Object.entries(settings)
+      .map(([name, value]) => `${name}='${value}'\n`)
+      .join(''),
+  );
   chmodSync(file, mode);
 }
 

@@ -17,6 +17,10 @@ export interface RigOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Handler files by name. */
   readonly handlers?: Readonly<Record<string, string>>;
+  /** Which of the fake's keys is for writing; default: the one with all scopes. */
+  readonly writeKey?: string;
+  /** Before the receiver starts. */
+  readonly prepare?: (place: { readonly folder: string; readonly fake: FakeInstantly }) => void;
 }
 
 /** A fake Instantly that delivers to a receiver, a process of its own, and commands in that one's folder. */
@@ -35,11 +39,8 @@ export interface InstantlyRig {
   stop(): Promise<void>;
 }
 
-export async function startRig({
-  fake: fakeOptions,
-  settings = {},
-  handlers = {},
-}: RigOptions = {}): Promise<InstantlyRig> {
+export async function startRig(options: RigOptions = {}): Promise<InstantlyRig> {
+  const { fake: fakeOptions, settings = {}, handlers = {} } = options;
   const folder = makeFolder();
   const port = await freePort();
   const fake = await startFakeInstantly({ deliverTo: `http://127.0.0.1:${port}`, ...fakeOptions });
@@ -50,7 +51,7 @@ export async function startRig({
     INSTANTLY_WEBHOOK_TOKEN: TOKEN,
     INSTANTLY_API_URL: fake.url,
     INSTANTLY_READ_KEY: fake.keys.read,
-    INSTANTLY_WRITE_KEY: fake.keys.all,
+    INSTANTLY_WRITE_KEY: fake.keys[options.writeKey ?? 'all'] ?? '',
   };
   const write = (more: Readonly<Record<string, string>>): void => {
     const lines = Object.entries({ ...base, ...settings, ...more }).map(([name, value]) => `${name}=${value}\n`);
@@ -59,6 +60,7 @@ export async function startRig({
   write({});
   mkdirSync(join(folder, 'handlers'));
   for (const [name, text] of Object.entries(handlers)) writeFileSync(join(folder, 'handlers', name), text);
+  options.prepare?.({ folder, fake });
   const rig: InstantlyRig = {
     fake,
     folder,

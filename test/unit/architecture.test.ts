@@ -16,7 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'inbox'],
   ['http', 'dispatch', 'stores', 'instantly', 'fake-instantly'],
   ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
-  ['open-store.ts', 'route-source.ts', 'live-settings.ts', 'secret-ages.ts', 'token-source.ts'],
+  ['open-store.ts', 'route-source.ts', 'live-settings.ts', 'presence-reporter.ts', 'secret-ages.ts', 'token-source.ts'],
   ['compose-metrics.ts'],
   ['compose-secrets.ts', 'compose-watch.ts'],
   ['compose-http.ts'],

@@ -7,8 +7,6 @@ import type { InstantlyLook } from './look-at-instantly.ts';
 
 export interface OpenedStore {
   readonly store: ReadableStore;
-  /** Why no call of the API can be written to the audit log; `null`: it can. */
-  readonly unaudited: Skipped | null;
   /** What is wrong with the key of the audit log; `null`: nothing. */
   readonly keyFault: Finding | null;
 }

@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '../../errors/problem.ts';
 import { type ApiFailure, InstantlyApiError } from '../../instantly/api-error.ts';
 import type { InstantlyReader } from '../../instantly/reader.ts';
 import type { ListedApiKey, Webhook } from '../../instantly/schemas.ts';
@@ -36,6 +37,7 @@ export class InstantlyLook {
     try {
       await this.webhooks();
     } catch (error) {
+      if (error instanceof Skipped) throw error;
       if (error instanceof InstantlyApiError && ANSWERED.has(error.failure)) return;
       throw new Skipped('Instantly could not be asked', 'mend what the line "instantly" names');
     }
@@ -45,6 +47,9 @@ export class InstantlyLook {
     try {
       return await asked;
     } catch (error) {
+      if (error instanceof StoreUnavailable) {
+        throw new Skipped('its calls cannot be written to the audit log', 'mend what the line "store" names');
+      }
       if (!this.#signal.aborted || error instanceof InstantlyApiError) throw error;
       throw new Error('Instantly did not answer in time: try again in a few minutes');
     }

@@ -16,6 +16,8 @@ const OPEN_MS = 12_000;
 /** Milliseconds for all that is asked of Instantly. */
 const ASK_MS = 20_000;
 
+const UNAUDITED = 'calls of the API could not be written to the audit log, so none is made';
+
 type Opened = Pick<Context, 'opened' | 'instantly'>;
 
 /** Opens what the checks look into as far as it can be opened, and closes it again. `work` must not reject for a fault of it. */
@@ -38,7 +40,7 @@ export async function withOpened<T>(
   }
   const operated = await attempt(
     (inner: (store: Store) => Promise<void>) => operateStore(settings, inner),
-    (store) => work({ opened: { store, unaudited: null, keyFault: null }, instantly: askBy(settings, store, signal) }),
+    async (store) => work({ opened: { store, keyFault: null }, instantly: await askBy(settings, store, signal) }),
   );
   if ('result' in operated) return operated.result;
   // Where it is for the audit key alone, everything but the API can still be looked at.
@@ -92,7 +94,7 @@ async function attempt<Opening, T>(
 }
 
 /** Every call is written to the audit log before its answer is used. */
-function askBy({ instantly }: Settings, store: Store, signal: AbortSignal): InstantlyLook | Skipped {
+async function askBy({ instantly }: Settings, store: Store, signal: AbortSignal): Promise<InstantlyLook | Skipped> {
   const { reader } = openAccounts({ ...instantly, writeKey: undefined }, 'operator', async (entry) => {
     await recordAction(store, entry);
   });
@@ -102,14 +104,18 @@ function askBy({ instantly }: Settings, store: Store, signal: AbortSignal): Inst
       'make one at Instantly under Settings > Integrations > API keys and set INSTANTLY_READ_KEY to it',
     );
   }
+  const canCommit = await store.check().then(
+    () => true,
+    () => false,
+  );
+  if (!canCommit) return new Skipped(UNAUDITED, 'mend what the line "store" names');
   return new InstantlyLook(reader, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]));
 }
 
 function unaudited(store: ReadableStore, fault: unknown): Opened {
   const { found, fix } = splitFault(messageOf(fault), 'mend what keeps the audit log from being written');
-  const why = new Skipped('calls of the API cannot be written to the audit log, so none is made', fix);
-  const opened: OpenedStore = { store, unaudited: why, keyFault: fail(found, fix) };
-  return { opened, instantly: why };
+  const opened: OpenedStore = { store, keyFault: fail(found, fix) };
+  return { opened, instantly: new Skipped(UNAUDITED, 'mend what the line "audit log" names') };
 }
 
 function unopened(settings: Settings, fault: unknown): ClosedStore {

@@ -28,8 +28,11 @@ export const scanCheck: Check = {
 };
 
 function report({ findings: found, filesScanned, blobsScanned, history, complete }: ScanReport): Finding[] {
-  const findings = found.slice(0, MOST).map((one) => fail(describe(one), FIX));
-  const more = found.length - findings.length;
+  const places = [
+    ...Map.groupBy(found, ({ what, path, where, commit }) => JSON.stringify([what, path, where, commit])),
+  ];
+  const findings = places.slice(0, MOST).map(([, group]) => fail(describe(group), FIX));
+  const more = places.length - findings.length;
   if (more > 0) findings.push(fail(count(more, 'more finding'), '"secrets scan" lists all'));
   const versions = history === 'scanned' ? ` and ${count(blobsScanned, 'version')} of files in the history` : '';
   const looked = `${count(filesScanned, 'file')}${versions}`;
@@ -37,7 +40,12 @@ function report({ findings: found, filesScanned, blobsScanned, history, complete
   return findings.length > 0 ? findings : [ok(`none found in ${looked}`)];
 }
 
-function describe({ path, line, what, commit, where }: Found): string {
-  const at = `${path}${line === null ? '' : `:${line}`}`;
-  return `${what} in ${at}${where === 'history' ? ` of the history (commit ${commit ?? 'unknown'})` : ''}`;
+/** Of one kind, in one file. */
+function describe(group: readonly Found[]): string {
+  const [first] = group;
+  if (first === undefined) return '';
+  const lines = [...new Set(group.flatMap(({ line }) => line ?? []))].toSorted((a, b) => a - b);
+  const at = lines.length === 0 ? first.path : `${first.path}:${lines.join(',')}`;
+  const history = first.where === 'history' ? ` of the history (commit ${first.commit ?? 'unknown'})` : '';
+  return `${first.what} in ${at}${history}`;
 }

@@ -1,5 +1,5 @@
 import { InstantlyApiError } from '../../instantly/api-error.ts';
-import { type Finding, fail } from './check.ts';
+import { type Finding, fail, Skipped } from './check.ts';
 
 /**
  * A fault and its fix, which the faults of the settings have in one line: what is wrong; what to do.
@@ -13,7 +13,7 @@ export function splitFault(line: string, otherwise: string): { readonly found: s
 
 /** What a call has failed with; its message says `operation: what is wrong: what to do`. */
 export function failedCall(error: unknown): Finding {
-  if (!(error instanceof Error)) throw error;
+  if (error instanceof Skipped || !(error instanceof Error)) throw error;
   const message = error instanceof InstantlyApiError ? error.message.slice(error.operation.length + 2) : error.message;
   const at = message.lastIndexOf(': ');
   return at === -1 ? fail(message, 'try again') : fail(message.slice(0, at), message.slice(at + 2));

@@ -53,12 +53,17 @@ async function checkVersion(url: string): Promise<Finding> {
   const client = await connect({ url });
   try {
     const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
-    const major = Math.floor(Number(rows[0]?.server_version_num) / 10_000);
-    const range = `it is tried on ${OLDEST} to ${NEWEST}`;
-    if (major < OLDEST) return fail(`PostgreSQL ${major} is too old: ${range}`, `update the server to ${NEWEST}`);
-    if (major > NEWEST) return warn(`PostgreSQL ${major} is newer than what is known: ${range}`, 'update the receiver');
-    return ok(`PostgreSQL ${major}`);
+    return judgeVersion(Number(rows[0]?.server_version_num));
   } finally {
     await endConnection(client);
   }
+}
+
+/** @param number `180004` is 18.4 */
+export function judgeVersion(number: number): Finding {
+  const major = Math.floor(number / 10_000);
+  const range = `it is tried on ${OLDEST} to ${NEWEST}`;
+  if (major < OLDEST) return fail(`PostgreSQL ${major} is too old: ${range}`, `update the server to ${NEWEST}`);
+  if (major > NEWEST) return warn(`PostgreSQL ${major} is newer than what is known: ${range}`, 'update the receiver');
+  return ok(`PostgreSQL ${major}`);
 }

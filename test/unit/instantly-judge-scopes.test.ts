@@ -1,0 +1,170 @@
+import { describe, expect, test } from '@jest/globals';
+import { API_USES, neededScopes } from '../../src/instantly/api-uses.ts';
+import {
+  type Deployment,
+  deploymentOf,
+  judgeScopes,
+  rightScopes,
+  type ScopeQuestion,
+} from '../../src/instantly/judge-scopes.ts';
+import { allows, OPERATIONS } from '../../src/instantly/operations.ts';
+
+const DEPLOYMENTS: readonly Deployment[] = ['development', 'staging', 'production'];
+const PURPOSES = ['reading', 'writing', 'both'] as const;
+const READING = ['webhooks:read', 'webhook_events:read', 'campaigns:read', 'audit_logs:read', 'api_keys:read'];
+const WRITING = ['webhooks:create', 'webhooks:update', 'webhooks:delete'];
+
+const ask = (question: Partial<ScopeQuestion>) =>
+  judgeScopes({ scopes: [], purpose: 'reading', deployment: 'production', autoResume: true, ...question });
+
+/** `status word-of-found`, in order. */
+const verdicts = (question: Partial<ScopeQuestion>): string[] =>
+  ask(question).map(({ status, found }) => `${status} ${found}`);
+
+test('the table of needs: what is right for each purpose and place', () => {
+  expect(rightScopes('reading', 'production').toSorted()).toEqual(READING.toSorted());
+  expect(rightScopes('writing', 'production').toSorted()).toEqual(WRITING.toSorted());
+  expect(rightScopes('both', 'production').toSorted()).toEqual([...READING, ...WRITING].toSorted());
+  expect(rightScopes('writing', 'staging')).toEqual(['webhooks:update']);
+  expect(rightScopes('writing', 'development')).toEqual([]);
+  expect(rightScopes('both', 'development').toSorted()).toEqual(READING.toSorted());
+});
+
+test('every scope of the table is that of an operation, and every use has one', () => {
+  const scopes = Object.values(OPERATIONS).map(({ scope }) => scope);
+  for (const [scope, users] of neededScopes('both')) {
+    expect(scopes).toContain(scope);
+    expect(users.length).toBeGreaterThan(0);
+  }
+  const users = new Set([...neededScopes('both').values()].flat());
+  expect([...users].toSorted()).toEqual(Object.keys(API_USES).toSorted());
+});
+
+describe.each(DEPLOYMENTS)('in %s', (deployment) => {
+  test.each(PURPOSES)('what is right for %s is ok, and all:all a failure', (purpose) => {
+    const right = ask({ scopes: rightScopes(purpose, deployment), purpose, deployment });
+    expect(right.map(({ status }) => status)).toEqual(['ok']);
+    const all = verdicts({ scopes: ['all:all', 'webhooks:read'], purpose, deployment });
+    expect(all).toEqual(['fail may do everything in the workspace (all:all)']);
+  });
+
+  test('a wildcard of reading is a warning', () => {
+    const found = verdicts({ scopes: ['all:read'], deployment });
+    expect(found).toEqual(['warn may do more than is needed by wildcards (all:read)']);
+  });
+});
+
+const TOO_MUCH = 'may change what';
+
+test.each<[string, Partial<ScopeQuestion>, string[]]>([
+  [
+    'development: nothing is changed',
+    { deployment: 'development', scopes: [...READING, 'webhooks:update'], purpose: 'both' },
+    [`fail ${TOO_MUCH} is too much in development (webhooks:update)`],
+  ],
+  [
+    'development: a wildcard that changes is no mere warning',
+    { deployment: 'development', scopes: [...READING, 'webhooks:all'] },
+    [`fail ${TOO_MUCH} is too much in development (webhooks:all)`],
+  ],
+  [
+    'development: it may read what it likes',
+    { deployment: 'development', scopes: [...READING, 'leads:read'] },
+    [`ok may do what it should (${[...READING, 'leads:read'].join(', ')})`],
+  ],
+  [
+    'staging: webhooks may be updated and not made or deleted',
+    { deployment: 'staging', purpose: 'writing', scopes: ['webhooks:update', 'webhooks:delete'] },
+    [`fail ${TOO_MUCH} is too much in staging (webhooks:delete)`],
+  ],
+  [
+    'staging: a wildcard of it stands for both',
+    { deployment: 'staging', purpose: 'writing', scopes: ['webhooks:all'] },
+    [`fail ${TOO_MUCH} is too much in staging (webhooks:all)`],
+  ],
+  [
+    'staging: a key for reading changes nothing',
+    { deployment: 'staging', scopes: [...READING, 'webhooks:update'] },
+    [`fail ${TOO_MUCH} is too much in staging (webhooks:update)`],
+  ],
+  [
+    'production: nothing beyond what is needed is changed',
+    { scopes: [...WRITING, 'leads:delete'], purpose: 'writing' },
+    [`fail ${TOO_MUCH} nothing here needs (leads:delete)`],
+  ],
+  [
+    'production: nor read, though that is less bad',
+    { scopes: [...READING, 'leads:read'] },
+    ['warn may read what nothing here needs (leads:read)'],
+  ],
+  [
+    'production: a wildcard that stands for what is needed',
+    { scopes: ['webhooks:all'], purpose: 'writing' },
+    ['warn may do more than is needed by wildcards (webhooks:all)'],
+  ],
+  [
+    'production: one of all resources that stands for more than that',
+    { scopes: ['webhooks:all', 'all:update', 'all:create'], purpose: 'reading' },
+    [
+      `fail ${TOO_MUCH} nothing here needs (webhooks:all, all:update, all:create)`,
+      'fail lacks webhook_events:read, which is needed for: the watch of the service, reconcile',
+      'fail lacks campaigns:read, which is needed for: the watch of the service',
+      'warn lacks audit_logs:read, which is needed for: audit correlate',
+      'warn lacks api_keys:read, which is needed for: audit correlate, doctor',
+    ],
+  ],
+  [
+    'what the service lacks is a failure, what a command lacks a warning',
+    { scopes: ['webhooks:create'], purpose: 'writing' },
+    [
+      'fail lacks webhooks:update, which is needed for: resuming by the service (INSTANTLY_AUTO_RESUME), webhooks register, webhooks test, webhooks resume, secrets rotate',
+      'warn lacks webhooks:delete, which is needed for: webhooks delete',
+    ],
+  ],
+  [
+    'where the service does not resume, a command alone lacks it',
+    { scopes: ['webhooks:create', 'webhooks:delete'], purpose: 'writing', autoResume: false },
+    [
+      'warn lacks webhooks:update, which is needed for: webhooks register, webhooks test, webhooks resume, secrets rotate',
+    ],
+  ],
+])('%s', (_, question, expected) => {
+  expect(verdicts(question)).toEqual(expected);
+});
+
+test('no key that is told ok lacks what is right or has what is not', () => {
+  const pool = [
+    ...READING,
+    ...WRITING,
+    'all:read',
+    'webhooks:all',
+    'leads:read',
+    'leads:update',
+    'all:update',
+    'all:all',
+  ];
+  for (let bits = 0; bits < 2 ** pool.length; bits += 7) {
+    const scopes = pool.filter((_, index) => (bits >> index) % 2 === 1);
+    for (const deployment of DEPLOYMENTS) {
+      for (const purpose of PURPOSES) {
+        const [first, ...others] = ask({ scopes, purpose, deployment });
+        if (first?.status !== 'ok') continue;
+        expect(others).toEqual([]);
+        const right = rightScopes(purpose, deployment);
+        expect(right.filter((scope) => !allows(scopes, scope))).toEqual([]);
+        expect(scopes.filter((scope) => !scope.endsWith(':read') && !right.includes(scope))).toEqual([]);
+        expect(scopes.filter((scope) => scope.includes('all'))).toEqual([]);
+      }
+    }
+  }
+});
+
+test.each([
+  [undefined, 'development'],
+  ['test', 'development'],
+  ['Production', 'development'],
+  ['staging', 'staging'],
+  ['production', 'production'],
+])('NODE_ENV %s is %s', (nodeEnv, expected) => {
+  expect(deploymentOf(nodeEnv)).toBe(expected);
+});
