@@ -11,6 +11,7 @@ export type ApiFailure =
   | 'server' // 5xx, and any other status that nobody has published
   | 'timeout'
   | 'unreachable'
+  | 'too-large'
   | 'unreadable'; // neither JSON nor of the published shape
 
 export interface ApiErrorFields {
@@ -59,7 +60,7 @@ const PASSING: ReadonlySet<ApiFailure> = new Set(['rate-limited', 'server', 'tim
 const KEYS_PAGE = 'Settings > Integrations > API keys';
 
 function explain({ failure, operation, setting, status, detail }: ApiErrorFields): string {
-  const { scope } = OPERATIONS[operation];
+  const { scope, path } = OPERATIONS[operation];
   const more = detail === undefined ? '' : `: ${detail}`;
   switch (failure) {
     case 'refused':
@@ -73,7 +74,7 @@ function explain({ failure, operation, setting, status, detail }: ApiErrorFields
     case 'blocked':
       return "a 403 that is not the API's own: what stands in front of Instantly blocks this machine or the proxy it goes through; no scope helps, try from another address";
     case 'not-found':
-      return 'Instantly has no such thing (404): it was deleted, or belongs to another workspace than the key';
+      return `Instantly has no such thing (404): ${path.includes('{id}') ? `it was deleted, or belongs to another workspace than the key in ${setting}; "webhooks list" shows what there is` : 'check INSTANTLY_API_URL'}`;
     case 'rate-limited':
       return 'the workspace has used up what Instantly allows it a minute (429): try again in a minute';
     case 'server':
@@ -82,6 +83,8 @@ function explain({ failure, operation, setting, status, detail }: ApiErrorFields
       return 'Instantly did not answer in time: try again in a few minutes';
     case 'unreachable':
       return `Instantly could not be reached${detail === undefined ? '' : ` (${detail})`}: check the network and INSTANTLY_API_URL`;
+    case 'too-large':
+      return 'the answer is larger than anything Instantly should say: check INSTANTLY_API_URL';
     case 'unreadable':
       return `the answer (status ${status}) is not what Instantly has published${more}: check INSTANTLY_API_URL, or update the receiver`;
   }

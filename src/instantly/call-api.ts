@@ -2,8 +2,6 @@ import type { ApiKey } from '../config/settings.ts';
 import { type ApiFailure, InstantlyApiError } from './api-error.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 
-/** Milliseconds for one answer, its body included. */
-const TIMEOUT_MS = 15_000;
 /** Bytes of an answer that are read: a page of the delivery log holds whole payloads. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_DETAIL = 200;
@@ -25,18 +23,20 @@ export interface ApiAnswer {
 /**
  * One request, as it is. The key goes into its header and nowhere else: redirects, which would carry it on, are refused.
  *
+ * @param timeoutMs for its answer, the body included
  * @throws InstantlyApiError; what `signal` was aborted with
  */
 export async function callApi(
   apiUrl: string,
   { setting, secret }: ApiKey,
   request: ApiRequest,
+  timeoutMs: number,
   signal: AbortSignal,
 ): Promise<ApiAnswer> {
   const { operation } = request;
   const fail = (failure: ApiFailure, status: number | null, detail?: string): InstantlyApiError =>
     new InstantlyApiError({ failure, operation, setting, status, ...(detail === undefined ? {} : { detail }) });
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(timeoutMs);
   let response: Response;
   let text: string | undefined;
   try {
@@ -57,7 +57,7 @@ export async function callApi(
     throw timeout.aborted ? fail('timeout', null) : fail('unreachable', null, codeOf(error));
   }
   const { status } = response;
-  if (text === undefined) throw fail('unreadable', status, 'it is too large');
+  if (text === undefined) throw fail('too-large', status);
   const json = parse(text);
   const failure = judge(status, json);
   if (failure !== undefined)

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
+import { pause } from './pause.ts';
 import type { InstantlyWriter } from './writer.ts';
 
 const LOOK_MS = 250;
@@ -39,7 +39,7 @@ export async function confirmDelivery(options: ConfirmOptions): Promise<Confirma
     if (found.reason !== undefined) return { reason: found.reason, afterMs: Math.round(performance.now() - started) };
     cursor = found.cursor;
     if (performance.now() > deadline) break;
-    await pause(LOOK_MS, undefined, { signal });
+    await pause(LOOK_MS, signal);
   }
   throw new Error(explain(result, withinMs));
 }

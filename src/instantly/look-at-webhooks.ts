@@ -9,7 +9,7 @@ const BEFORE_MS = 3_600_000;
 
 export interface Look {
   readonly webhooks: readonly WatchedWebhook[];
-  /** Those that were disabled at the last look and are not any more, whoever resumed them. */
+  /** Those that were disabled when their status was last known, and are active now, whoever resumed them. */
   readonly back: readonly WatchedWebhook[];
 }
 
@@ -24,12 +24,14 @@ export function lookAtWebhooks(before: readonly WatchedWebhook[], own: readonly 
       id: webhook.id,
       name: webhook.name ?? null,
       status,
-      disabledSince: status === 'disabled' ? (known?.disabledSince ?? said ?? now) : null,
+      // One answer that does not tell the status ends no spell.
+      disabledSince: status === 'active' ? null : (known?.disabledSince ?? (status === 'disabled' ? (said ?? now) : null)),
       ...(status === 'active' ? afterGoodOrder(resumed, now) : resumed),
     };
   });
   const back = before.filter(
-    ({ id, status }) => status === 'disabled' && webhooks.some((one) => one.id === id && one.status === 'active'),
+    ({ id, disabledSince }) =>
+      disabledSince !== null && webhooks.some((one) => one.id === id && one.status === 'active'),
   );
   return { webhooks, back };
 }

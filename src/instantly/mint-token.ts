@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
 import { makeToken } from '../config/make-secret.ts';
 import type { Secret } from '../config/secret.ts';
 import type { Store } from '../inbox/store.ts';
+import { pause } from './pause.ts';
 import { livePresences } from './presence.ts';
 import type { MintedToken } from './token-book.ts';
 
@@ -38,7 +38,7 @@ export async function awaitReceivers(
     const behind = receivers.filter(({ tokens }) => !tokens.includes(fingerprint));
     if (receivers.length > 0 && behind.length === 0) return;
     if (performance.now() > deadline) throw new Error(explain(receivers.length, behind, fingerprint));
-    await pause(LOOK_MS, undefined, { signal });
+    await pause(LOOK_MS, signal);
   }
 }
 

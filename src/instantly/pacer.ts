@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './pause.ts';
 
 /**
  * Lets calls through one after another, so many a second at the most. Instantly allows 100 a second and 6,000 a minute for the
@@ -14,12 +14,12 @@ export class Pacer {
     this.#now = now;
   }
 
-  /** Resolves when it is this caller's turn; rejects when the signal is aborted. */
+  /** Resolves when it is this caller's turn; rejects with what the signal was aborted with. */
   async turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const now = this.#now();
     const at = Math.max(now, this.#nextAt);
     this.#nextAt = at + this.#gapMs;
-    if (at > now) await pause(at - now, undefined, { signal });
+    if (at > now) await pause(at - now, signal);
   }
 }

@@ -16,6 +16,8 @@ const presence = z.object({
 });
 export type Presence = z.output<typeof presence>;
 
+const UNKNOWN: Presence = { role: 'all', tokens: [], apiKeys: [] };
+
 export interface LivePresence extends Presence {
   readonly owner: string;
   readonly ageMs: number;
@@ -39,8 +41,10 @@ export async function livePresences(store: Pick<Store, 'listDocuments' | 'dropDo
   const live: LivePresence[] = [];
   for (const { name, text, ageMs } of await store.listDocuments(PREFIX, MAX_PROCESSES)) {
     const read = presence.safeParse(JSON.parse(text));
+    // What another release has written otherwise is there all the same, and not known to know anything.
+    const { role, tokens, apiKeys } = read.success ? read.data : UNKNOWN;
     if (ageMs > LIVE_MS) await store.dropDocument(name);
-    else if (read.success) live.push({ ...read.data, owner: name.slice(PREFIX.length), ageMs });
+    else live.push({ role, tokens, apiKeys, owner: name.slice(PREFIX.length), ageMs });
   }
   return live;
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { InstantlyApiError } from './api-error.ts';
 import type { ReadOperation } from './operations.ts';
 import {
   type AuditLog,
@@ -20,8 +21,9 @@ import {
 import type { ServiceAccount } from './service-account.ts';
 
 const PAGE = 100;
-/** Payloads of some megabytes each are ordinary. */
-const EVENTS_PAGE = 25;
+/** Payloads of some megabytes each are ordinary, so a page may be too large to be read, and then fewer are asked for. */
+const EVENTS_PAGES = [25, 5];
+const LEAST_EVENTS = 1;
 /** Pages of webhooks or keys: far more than a workspace has. */
 const MAX_PAGES = 50;
 
@@ -73,9 +75,18 @@ export class InstantlyReader {
     return (await this.#account.call({ operation: 'webhooks.event-types' }, eventTypes, signal)).event_types;
   }
 
-  webhookEvents(query: WebhookEventQuery, signal: AbortSignal): Promise<Page<WebhookEvent>> {
+  async webhookEvents(query: WebhookEventQuery, signal: AbortSignal): Promise<Page<WebhookEvent>> {
     const { startingAfter, ...rest } = query;
-    return this.#page('webhook-events.list', webhookEvent, { ...rest, limit: EVENTS_PAGE }, startingAfter, signal);
+    const ask = (limit: number): Promise<Page<WebhookEvent>> =>
+      this.#page('webhook-events.list', webhookEvent, { ...rest, limit }, startingAfter, signal);
+    for (const limit of EVENTS_PAGES) {
+      try {
+        return await ask(limit);
+      } catch (error) {
+        if (!(error instanceof InstantlyApiError) || error.failure !== 'too-large') throw error;
+      }
+    }
+    return ask(LEAST_EVENTS);
   }
 
   apiKeys(signal: AbortSignal): Promise<ListedApiKey[]> {

@@ -1,11 +1,11 @@
 import { tokenId } from '../authenticate/index.ts';
-import type { Store } from '../inbox/store.ts';
 import { InstantlyApiError } from './api-error.ts';
 import { chooseToken, type TokenSettings } from './choose-token.ts';
 import { type Confirmation, confirmDelivery } from './confirm-delivery.ts';
 import { withToken } from './header-token.ts';
 import { awaitReceivers } from './mint-token.ts';
 import type { InstantlyReader } from './reader.ts';
+import type { TokenStore } from './rotate-token.ts';
 import type { Webhook } from './schemas.ts';
 import type { InstantlyWriter, WebhookFields } from './writer.ts';
 
@@ -22,7 +22,7 @@ export interface Registration {
 }
 
 export interface RegisterOptions {
-  readonly store: Store;
+  readonly store: TokenStore;
   readonly reader: InstantlyReader;
   readonly writer: InstantlyWriter;
   readonly settings: TokenSettings;

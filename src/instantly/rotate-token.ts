@@ -12,8 +12,17 @@ import type { Webhook } from './schemas.ts';
 import { type Rotation, readTokenBook, type TokenBook, writeTokenBook } from './token-book.ts';
 import type { InstantlyWriter } from './writer.ts';
 
+/** What gives webhooks their token needs no more of the store. */
+export type TokenStore = Pick<
+  Store,
+  'readDocument' | 'writeDocument' | 'listDocuments' | 'dropDocument' | 'tailAudit'
+>;
+
+/** Milliseconds that a patch whose answer was lost may take to be carried out, and whoever rotates to come back. */
+const LATE_MS = 7 * 24 * 3_600_000;
+
 export interface RotateOptions {
-  readonly store: Store;
+  readonly store: TokenStore;
   readonly reader: InstantlyReader;
   readonly writer: InstantlyWriter;
   readonly settings: TokenSettings;
@@ -99,15 +108,17 @@ async function takeUp({ store, settings, keepMs, onStep }: RotateOptions, own: r
   const made = mintToken(settings.audit.key, now);
   const next: Rotation = { id: newId(), startedAt: now, fingerprint: made.entry.fingerprint, stage: 'made' };
   await onStep('make', { tokenId: tokenId(next.fingerprint) });
-  // A patch whose answer was lost may still be carried out, so what it would set goes on letting deliveries in for a while.
+  // A patch whose answer was lost may still be carried out, so what it would set goes on letting deliveries in for a while,
+  // however short the old ones are to be kept in the end.
+  const late = now + Math.max(keepMs, LATE_MS);
   const minted = book.minted.map((one) =>
-    one.fingerprint === rotation?.fingerprint ? { ...one, acceptUntil: one.acceptUntil ?? now + keepMs } : one,
+    one.fingerprint === rotation?.fingerprint ? { ...one, acceptUntil: one.acceptUntil ?? late } : one,
   );
   await writeTokenBook(store, { ...book, minted: [...minted, made.entry], rotation: next }, version);
   return { token: made.token, rotation: next };
 }
 
-async function setStage(store: Store, rotation: Rotation, stage: Rotation['stage']): Promise<void> {
+async function setStage(store: TokenStore, rotation: Rotation, stage: Rotation['stage']): Promise<void> {
   const { book, version } = await readTokenBook(store);
   refuseOther(book, rotation);
   await writeTokenBook(store, { ...book, rotation: { ...rotation, stage } }, version);
@@ -143,7 +154,7 @@ async function replaceOthers(
 }
 
 /** Those of this command's settings, and those that any receiver lets in. */
-async function configuredTokens(store: Store, { authentication, audit }: TokenSettings): Promise<string[]> {
+async function configuredTokens(store: TokenStore, { authentication, audit }: TokenSettings): Promise<string[]> {
   const own = authentication.tokens.map((token) => fingerprintToken(audit.key, digestToken(token.reveal())));
   const theirs = (await livePresences(store)).flatMap(({ tokens }) => tokens);
   return [...new Set([...own, ...theirs])];

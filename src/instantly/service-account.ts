@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { ApiKey } from '../config/settings.ts';
 import { backoffCeiling } from '../inbox/retry-schedule.ts';
@@ -6,6 +5,7 @@ import { InstantlyApiError } from './api-error.ts';
 import { type ApiAnswer, type ApiRequest, callApi } from './call-api.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 import type { Pacer } from './pacer.ts';
+import { pause } from './pause.ts';
 
 /** One request that was made, for the audit: nothing in it comes from the answer's or the request's content. */
 export interface ApiCall {
@@ -30,9 +30,12 @@ export interface AccountOptions {
   readonly onCall: (call: ApiCall) => void | Promise<void>;
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   readonly random?: () => number;
+  /** Milliseconds for one answer, its body included. */
+  readonly timeoutMs?: number;
 }
 
 const ATTEMPTS = 5;
+const TIMEOUT_MS = 15_000;
 const BACKOFF = { backoffBaseMs: 500, backoffCapMs: 8_000 };
 
 /** One key and what is done with it. It never leaves the closure, so who was given one account cannot act as another. */
@@ -43,8 +46,7 @@ export class ServiceAccount {
 
   constructor(options: AccountOptions) {
     this.#options = options;
-    this.#pause =
-      options.pause ?? ((milliseconds, signal) => pause(milliseconds, undefined, { signal }).then(() => undefined));
+    this.#pause = options.pause ?? pause;
   }
 
   /** The setting that holds the key. */
@@ -83,7 +85,7 @@ export class ServiceAccount {
   }
 
   async #once(request: ApiRequest, attempt: number, signal: AbortSignal): Promise<ApiAnswer> {
-    const { apiUrl, key, pacer, onCall } = this.#options;
+    const { apiUrl, key, pacer, onCall, timeoutMs = TIMEOUT_MS } = this.#options;
     await pacer.turn(signal);
     const startedAt = Date.now();
     const started = performance.now();
@@ -99,7 +101,7 @@ export class ServiceAccount {
       });
     let answer: ApiAnswer;
     try {
-      answer = await callApi(apiUrl, key, request, signal);
+      answer = await callApi(apiUrl, key, request, timeoutMs, signal);
     } catch (error) {
       await (error instanceof InstantlyApiError ? tell(error.status, error.failure) : tell(null, 'aborted'));
       throw error;

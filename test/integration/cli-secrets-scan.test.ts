@@ -361,50 +361,53 @@ describe('a history that is not all there', () => {
   });
 });
 
-test("a stranger's repository gets nothing to run", async () => {
-  const repo = repository();
-  repo.commit({ 'a.txt': 'one\n' });
-  const partial = join(makeFolder(), 'partial');
-  repo.git('config', 'uploadpack.allowFilter', 'true');
-  execFileSync('git', ['clone', '--quiet', '--no-checkout', '--filter=blob:none', `file://${repo.dir}`, partial], {
-    env: GIT_ENV,
+describe("a stranger's repository gets nothing to run", () => {
+  test.each([
+    ['blob:none', { history: 'scanned', complete: true }],
+    ['tree:0', { history: 'not readable', complete: false }],
+  ])('%s', async (filter, expected) => {
+    const repo = repository();
+    repo.commit({ 'a.txt': 'one\n' });
+    repo.commit({ 'a.txt': 'two\n' });
+    repo.git('config', 'uploadpack.allowFilter', 'true');
+    const partial = join(makeFolder(), 'partial');
+    execFileSync('git', ['clone', '--quiet', '--no-checkout', `--filter=${filter}`, `file://${repo.dir}`, partial], {
+      env: GIT_ENV,
+    });
+    const mark = join(makeFolder(), 'mark');
+    const trap = join(makeFolder({ trap: `#!/bin/sh\ntouch ${mark}\nexit 1\n` }), 'trap');
+    chmodSync(trap, 0o755);
+    const git = (...words: string[]) => spawnSync('git', ['-C', partial, ...words], { env: GIT_ENV });
+    for (const [name, value] of Object.entries({
+      'core.fsmonitor': trap,
+      'core.hooksPath': join(trap, '..'),
+      'core.pager': trap,
+      'core.sshCommand': trap,
+      'diff.external': trap,
+      'filter.x.clean': trap,
+      'filter.x.smudge': trap,
+      'diff.x.textconv': trap,
+      'gpg.program': trap,
+      'log.showSignature': 'true',
+      'remote.origin.uploadpack': trap,
+      'protocol.ext.allow': 'always',
+    })) {
+      git('config', name, value);
+    }
+    writeFiles(partial, { '.gitattributes': '* filter=x diff=x\n', 'b.env': settingLine(), 'a.txt': 'two\n' });
+
+    const { code, report } = await scan(partial);
+    expect([code, report]).toEqual([1, expect.objectContaining(expected)]);
+    expect(report.findings.map(brief)).toEqual(['tree b.env 1 receiver-setting']);
+    expect(existsSync(mark)).toBe(false);
+
+    // The traps are real: git itself walks into them.
+    git('cat-file', '-p', 'HEAD:a.txt');
+    expect(existsSync(mark)).toBe(true);
+    unlinkSync(mark);
+    git('status');
+    expect(existsSync(mark)).toBe(true);
   });
-  const mark = join(makeFolder(), 'mark');
-  const trap = join(makeFolder({ trap: `#!/bin/sh\ntouch ${mark}\nexit 1\n` }), 'trap');
-  chmodSync(trap, 0o755);
-  const git = (...words: string[]) => spawnSync('git', ['-C', partial, ...words], { env: GIT_ENV });
-  for (const [name, value] of Object.entries({
-    'core.fsmonitor': trap,
-    'core.hooksPath': join(trap, '..'),
-    'core.pager': trap,
-    'core.sshCommand': trap,
-    'diff.external': trap,
-    'filter.x.clean': trap,
-    'filter.x.smudge': trap,
-    'diff.x.textconv': trap,
-    'gpg.program': trap,
-    'log.showSignature': 'true',
-    'remote.origin.uploadpack': trap,
-    'protocol.ext.allow': 'always',
-  })) {
-    git('config', name, value);
-  }
-  writeFiles(partial, { '.gitattributes': '* filter=x diff=x\n', 'b.env': settingLine(), 'a.txt': 'two\n' });
-
-  const { report } = await scan(partial);
-  expect([report.history, report.skipped.missing, report.findings.map(brief)]).toEqual([
-    'scanned',
-    1,
-    ['tree b.env 1 receiver-setting'],
-  ]);
-  expect(existsSync(mark)).toBe(false);
-
-  // The traps are real: git itself walks into them.
-  git('cat-file', '-p', 'HEAD:a.txt');
-  expect(existsSync(mark)).toBe(true);
-  unlinkSync(mark);
-  git('status');
-  expect(existsSync(mark)).toBe(true);
 });
 
 test('SIGINT ends it at once, while it tells how far it is', async () => {

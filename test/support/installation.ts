@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import { chmodSync, cpSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request as requestHttp, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadSettings } from '../../src/config/load-settings.ts';
+import type { NewKey } from '../../src/fake-instantly/api-keys.ts';
 import { type FakeInstantly, startFakeInstantly } from '../../src/fake-instantly/start-fake-instantly.ts';
 import { fingerprintSecrets } from '../../src/fingerprint-secrets.ts';
 import { rightScopes } from '../../src/instantly/judge-scopes.ts';
@@ -16,6 +14,7 @@ import { makeToken } from './made-secrets.ts';
 import { addEvent, handlerOf, openStore } from './make-store.ts';
 import { runCommand } from './run-command.ts';
 import { spawnReceiverIn } from './spawn-receiver.ts';
+import { startFront } from './start-front.ts';
 import { makeFolder } from './start-receiver.ts';
 
 const DAY_MS = 86_400_000;
@@ -32,12 +31,13 @@ export interface Installation {
 }
 
 /** A receiver in production, with keys that may do what they should, registered at an Instantly. */
-export async function makeGoodInstallation(): Promise<Installation> {
+export async function makeGoodInstallation(moreKeys: readonly NewKey[] = []): Promise<Installation> {
   const folder = makeFolder();
   const fake = await startFakeInstantly({
     keys: [
       { name: 'reader', scopes: rightScopes('reading', 'production') },
       { name: 'writer', scopes: rightScopes('writing', 'production') },
+      ...moreKeys,
     ],
   });
   const port = await freePort();
@@ -99,7 +99,7 @@ export async function makeBrokenInstallation(): Promise<Installation> {
   const other = await makeGoodInstallation();
   const folder = makeFolder();
   const fake = await startFakeInstantly();
-  const ahead = await startAhead(fake.url, 10 * 60_000);
+  const ahead = await startFront(fake.url, { aheadMs: 10 * 60_000 });
   const token = makeToken();
   const leaked = makeToken();
   const settings = {
@@ -183,36 +183,4 @@ export function writeDotEnv(folder: string, settings: Readonly<Record<string, st
       .join(''),
   );
   chmodSync(file, mode);
-}
-
-export interface Ahead {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-/** What another server answers, by a clock that is so much ahead. */
-export async function startAhead(target: string, milliseconds: number): Promise<Ahead> {
-  const server: Server = createServer((incoming, outgoing) => {
-    const onward = requestHttp(
-      new URL(incoming.url ?? '/', target),
-      { method: incoming.method, headers: incoming.headers },
-      (answer) => {
-        const date = new Date(Date.now() + milliseconds).toUTCString();
-        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, date });
-        answer.pipe(outgoing);
-      },
-    );
-    onward.on('error', () => outgoing.destroy());
-    incoming.pipe(onward);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
 }

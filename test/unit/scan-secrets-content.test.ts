@@ -56,6 +56,11 @@ describe('a secret in use', () => {
     expect([binary, hits.map(({ line }) => line)]).toEqual([true, [null]]);
   });
 
+  test('alone is looked for in a binary file', async () => {
+    const text = `\0${makeGithubToken()} ${settingLine()}`;
+    expect(await scan(text, keys)).toEqual({ binary: true, hits: [] });
+  });
+
   test.each(['utf16le', 'utf16be'] as const)('in %s, as PowerShell writes it', async (encoding) => {
     const bytes = Buffer.from(`\ufeff\n${settingLine(value)}`, 'utf16le');
     const { binary, hits } = await scan(encoding === 'utf16le' ? bytes : bytes.swap16(), keys);

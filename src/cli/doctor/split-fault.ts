@@ -1,6 +1,8 @@
 import { InstantlyApiError } from '../../instantly/api-error.ts';
 import { type Finding, fail, Skipped } from './check.ts';
 
+const UPDATE = 'try again, and update the receiver where that does not help';
+
 /**
  * A fault and its fix, which the faults of the settings have in one line: what is wrong; what to do.
  *
@@ -15,6 +17,7 @@ export function splitFault(line: string, otherwise: string): { readonly found: s
 export function failedCall(error: unknown): Finding {
   if (error instanceof Skipped || !(error instanceof Error)) throw error;
   const message = error instanceof InstantlyApiError ? error.message.slice(error.operation.length + 2) : error.message;
-  const at = message.lastIndexOf(': ');
-  return at === -1 ? fail(message, 'try again') : fail(message.slice(0, at), message.slice(at + 2));
+  // What is said of a request that was refused is no fix.
+  const at = error instanceof InstantlyApiError && error.failure === 'refused' ? -1 : message.lastIndexOf(': ');
+  return at === -1 ? fail(message, UPDATE) : fail(message.slice(0, at), message.slice(at + 2));
 }
