@@ -3,6 +3,7 @@ import { compare } from './compare.ts';
 import { round, saveResults } from './figures.ts';
 import { flood } from './flood.ts';
 import { measureGrowth } from './growth/measure-growth.ts';
+import { profile } from './profile.ts';
 import { soak } from './soak.ts';
 import { readStoreKinds } from './store-kinds.ts';
 
@@ -10,6 +11,7 @@ import { readStoreKinds } from './store-kinds.ts';
 //                                   and stores nothing (--stores sqlite: on this one alone)
 // npm run bench -- --growth         accepts and claims a second at each of --sizes stored events, --seconds each
 // npm run bench -- --soak 1000000   memory of the receiver over so many events
+// npm run bench -- --profile        where the receiver's time goes: a CPU profile and a flame graph of each of its threads
 // npm run bench -- --flood 200000   what so many requests of strangers leave in the audit log and on the disk
 //
 // A PostgreSQL is started for the run, with its defaults, and ends with it.
@@ -24,6 +26,7 @@ const { values: options } = parseArgs({
     sizes: { type: 'string', default: '0,1000000,10000000' },
     seconds: { type: 'string', default: '60' },
     soak: { type: 'string' },
+    profile: { type: 'boolean', default: false },
     flood: { type: 'string' },
     json: { type: 'string', default: 'bench/results' },
   },
@@ -44,6 +47,7 @@ async function reportFlood(amount: number): Promise<void> {
 
 if (options.soak !== undefined) save('soak', await soak(Number(options.soak), connections));
 else if (options.flood !== undefined) await reportFlood(Number(options.flood));
+else if (options.profile) await profile(Number(options.amount), connections, options.json);
 else if (options.growth) {
   const sizes = options.sizes.split(',').map(Number);
   const rounds = Number(options.rounds ?? '6');

@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { ReadToken } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
@@ -39,14 +39,16 @@ export interface Http {
   readonly server: Server;
   /** Ends every request whose body is still coming with this problem. */
   interruptAll(problem: Problem): void;
+  /** From now on the answers of requests that came before end their connections, as those of later ones do by themselves. */
+  endConnections(): void;
 }
 
 export function composeHttp(parts: HttpParts): Http {
   const { settings, metrics, budget } = parts;
   const exchanges = new WeakMap<IncomingMessage, Exchange>();
-  const open = new Set<Exchange>();
+  const open = new Map<Exchange, ServerResponse>();
   const app = composeApp(parts, exchanges, {
-    onBegin: (exchange) => open.add(exchange),
+    onBegin: (exchange, response) => open.set(exchange, response),
     onEnd: (exchange) => {
       open.delete(exchange);
       budget.give(exchange.bufferedBytes);
@@ -66,7 +68,10 @@ export function composeHttp(parts: HttpParts): Http {
   return {
     server,
     interruptAll: (problem) => {
-      for (const exchange of open) exchange.interrupt(problem);
+      for (const exchange of open.keys()) exchange.interrupt(problem);
+    },
+    endConnections: () => {
+      for (const response of open.values()) if (!response.headersSent) response.setHeader('Connection', 'close');
     },
   };
 }

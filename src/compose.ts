@@ -68,7 +68,7 @@ export async function compose(settings: Settings, logger: Logger, load: () => Se
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
   const watch = new RegistrationWatch({ live: secrets.live, owner, store, inbox, trail, metrics, logger });
   let stopping = false;
-  const { server, interruptAll } = composeHttp({
+  const { server, interruptAll, endConnections } = composeHttp({
     settings,
     logger,
     metrics,
@@ -103,6 +103,7 @@ export async function compose(settings: Settings, logger: Logger, load: () => Se
     interruptAll,
     stopAccepting: () => {
       stopping = true;
+      endConnections();
       readiness.stop();
     },
     stopWatching: () => {

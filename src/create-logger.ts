@@ -11,7 +11,8 @@ export interface LogOutput {
 }
 
 /** Under load one write takes many lines along; a line waits so long for others, milliseconds, at the most. */
-const GATHER_BYTES = 8 * 1024;
+const GATHER_BYTES = 32 * 1024;
+const WRITE_BYTES = 128 * 1024;
 const GATHER_MS = 50;
 
 /** JSON lines on stdout, never in the way of a request. */
@@ -20,6 +21,7 @@ export function createLogger(level: Settings['logLevel'], file: string | number 
     dest: file,
     sync: false,
     minLength: GATHER_BYTES,
+    maxWrite: WRITE_BYTES,
     periodicFlush: GATHER_MS,
     maxLength: MAX_WAITING_BYTES,
   });

@@ -24,7 +24,7 @@ export interface AppOptions {
   readonly logger: Logger;
   readonly trustProxy: number;
   readonly bodyLimitBytes: number;
-  readonly onBegin: (exchange: Exchange) => void;
+  readonly onBegin: (exchange: Exchange, response: Response) => void;
   /** Once for each request, when its answer has gone out or its connection has ended. */
   readonly onEnd: (exchange: Exchange) => void;
   /** Where the exchange of each request is put as soon as it comes. */
@@ -45,9 +45,10 @@ export function createApp(options: AppOptions): RequestListener {
   app.use((request, response, next) => {
     const exchange = new Exchange(request, clientAddress(request));
     options.exchanges.set(request, exchange);
-    options.onBegin(exchange);
+    options.onBegin(exchange, response);
     response.setHeader('x-request-id', exchange.id);
-    closeWhenStopping(response, options.isStopping);
+    // A connection that was kept open would hold up the end of the service.
+    if (options.isStopping()) response.setHeader('Connection', 'close');
     response.once('close', () => {
       // No status: nobody has answered, so the client went away first.
       if (exchange.status === 0) exchange.fail(new Problem('client-closed'));
@@ -86,16 +87,6 @@ export function createApp(options: AppOptions): RequestListener {
   return (request, response) => {
     request.url = readTarget(request.url ?? '');
     app(request, response);
-  };
-}
-
-/** Looked at when the answer goes out, not when the request came: a connection that was kept open then would hold up the
- * end of the service. */
-function closeWhenStopping(response: Response, isStopping: () => boolean): void {
-  const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => Response;
-  response.writeHead = (...head: unknown[]) => {
-    if (isStopping()) response.setHeader('Connection', 'close');
-    return writeHead(...head);
   };
 }
 

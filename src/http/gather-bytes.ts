@@ -1,11 +1,14 @@
+const NOTHING = new Uint8Array(0);
+/** A piece that is the whole is kept as it is where the block it is a view of is no larger than so many times itself. */
+const MAX_BLOCK = 4;
+
 /**
- * Bytes that come in pieces of any size, in memory of their own: a piece is a view of a larger block, which would travel
- * whole to the thread that stores it. Pieces are not kept one by one, because a body in chunks of one byte would then
- * take a hundred times its size.
+ * Bytes that come in pieces of any size. What comes as one piece is not copied; all else gets memory of its own, because a
+ * piece holds the block it is a view of, and a body in chunks of one byte would take a hundred times its size.
  */
 export class GatheredBytes {
   readonly #expected: number;
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array = NOTHING;
   #size = 0;
 
   /** @param expected how many there will be at the most */
@@ -19,6 +22,11 @@ export class GatheredBytes {
 
   add(piece: Uint8Array): void {
     const size = this.#size + piece.byteLength;
+    if (size === this.#expected && this.#size === 0 && piece.buffer.byteLength <= MAX_BLOCK * size) {
+      this.#bytes = piece;
+      this.#size = size;
+      return;
+    }
     if (size > this.#bytes.byteLength) this.#grow(size);
     this.#bytes.set(piece, this.#size);
     this.#size = size;

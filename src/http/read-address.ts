@@ -1,9 +1,22 @@
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Request } from 'express';
+
+/** Of connections that have asked before: an address takes a while to read, and theirs does not change. */
+const known = new WeakMap<Socket, string>();
 
 /** The address a request is counted and audited under: that of the connection, or what a believed proxy says of it. */
 export function clientAddress(request: Request): string {
-  return plainAddress(request.ip) ?? plainAddress(request.socket.remoteAddress) ?? '';
+  if (request.app.get('trust proxy') !== 0) return plainAddress(request.ip) ?? connectionAddress(request.socket);
+  return connectionAddress(request.socket);
+}
+
+function connectionAddress(socket: Socket): string {
+  let address = known.get(socket);
+  if (address === undefined) {
+    address = plainAddress(socket.remoteAddress) ?? '';
+    known.set(socket, address);
+  }
+  return address;
 }
 
 /**
