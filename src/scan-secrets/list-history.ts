@@ -43,7 +43,7 @@ export async function listHistory(dir: string, prefix: string, tally: Tally, sig
     }
   };
   for await (const { commit, oid, path } of parseRawDiff(splitAtNul(openDiffs(dir, prefix, signal)))) {
-    if (path.startsWith(prefix)) add(oid, path.slice(prefix.length), commit);
+    add(oid, path.slice(prefix.length), commit);
   }
   if (prefix === '') {
     for await (const { oid, path } of listNamedDirectly(dir, signal)) add(oid, path, undefined);
@@ -67,7 +67,7 @@ async function* listNamedDirectly(dir: string, signal: AbortSignal): AsyncGenera
   for await (const piece of splitAtNul(openGit(dir, ['for-each-ref', `--format=${format}`], { signal }))) {
     const [type, oid = '', innerType, innerOid = '', ...name] = piece.toString('utf8').trimStart().split(' ');
     const ref = name.join(' ');
-    if (type === 'blobx') yield { oid, path: ref };
+    if (type === 'blob') yield { oid, path: ref };
     else if (innerType === 'blob') yield { oid: innerOid, path: ref };
     else if (type === 'tree') yield* listFolder(dir, oid, signal);
     else if (innerType === 'tree') yield* listFolder(dir, innerOid, signal);

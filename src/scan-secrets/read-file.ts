@@ -34,14 +34,13 @@ async function readWhole(handle: promises.FileHandle): Promise<ReadFile> {
   const stats = await handle.stat();
   if (!stats.isFile()) return { kind: 'skipped', reason: 'notAFile' };
   if (stats.size > CONTENT_LIMIT) return { kind: 'skipped', reason: 'tooLarge' };
-  // One more, to see it grow beyond the limit; and not by its size alone, which is 0 for a file of /proc.
-  const buffer = Buffer.allocUnsafe(stats.size === 0 ? CONTENT_LIMIT + 1 : stats.size + 1);
+  const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;
-  for (;;) {
+  while (length < buffer.length) {
     const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+    // It has become shorter meanwhile.
+    if (bytesRead === 0) break;
     length += bytesRead;
-    if (bytesRead === 0 || length === buffer.length) break;
   }
-  if (length > CONTENT_LIMIT) return { kind: 'skipped', reason: 'tooLarge' };
   return { kind: 'read', bytes: buffer.subarray(0, length) };
 }

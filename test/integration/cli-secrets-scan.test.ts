@@ -108,7 +108,7 @@ describe('a repository with secrets in every corner', () => {
     unlinkSync(join(inner.dir, 'only-history.env'));
     symlinkSync('in-tree.env', join(repo.dir, 'link.env'));
     ran = await scan(repo.dir);
-  });
+  }, 120_000);
 
   const paths = () => ran.report.findings.map(brief);
 

