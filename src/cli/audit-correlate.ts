@@ -71,13 +71,16 @@ async function correlate(options: CorrelateCommand, command: Command): Promise<v
   if (!correlated.isWhole) note("Instantly's log has more of that time than was read; look at a shorter one.");
 }
 
+/** Milliseconds by which clocks have to differ for that to be told: Instantly tells its time in whole seconds. */
+const TOLD_MS = 1_500;
 /** Milliseconds that a call of ours may take. */
 const CALL_MS = 15_000;
 
 async function gather({ settings, store, reader, signal }: InstantlyTools, since: number, until: number) {
   const ownKeyIds = await findOwnKeys({ settings, store, reader, signal });
   const read = await readActivities(reader, since, until, signal);
-  const clockSkewMs = reader.clockSkewMs ?? 0;
+  const { clockSkewMs: told = 0 } = reader;
+  const clockSkewMs = Math.abs(told) > TOLD_MS ? told : 0;
   // A call just outside of the window may have done what lies inside.
   const entries = await readEntriesSince(store, settings.store.kind, since - APART_MS - CALL_MS, signal);
   const activities = correlateLogs({ activities: read.activities, entries, clockSkewMs, ownKeyIds });

@@ -11,7 +11,7 @@ const MAX_PAGES = 100;
  * @returns `isWhole`: all of it
  */
 export async function readActivities(
-  reader: InstantlyReader,
+  reader: Pick<InstantlyReader, 'auditLogs'>,
   since: number,
   until: number,
   signal: AbortSignal,

@@ -1,20 +1,19 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AuditMetadata } from '../audit/entry.ts';
-import { newId } from '../audit/new-id.ts';
 import { Inbox } from '../inbox/accept.ts';
-import { runAlone } from '../inbox/run-alone.ts';
 import { reconcileLog } from '../instantly/reconcile-log.ts';
 import type { ReconcileReport } from '../instantly/reconcile-options.ts';
 import { oldestOfUse } from '../instantly/reconcile-round.ts';
+import { readWatchState } from '../instantly/watch-state.ts';
 import { commitTo } from './commit-to.ts';
+import { commandSettings } from './open-store.ts';
 import { jsonOption, sinceOption, untilOption, wholeNumber } from './options.ts';
 import { note, print, printFacts, printJson } from './print.ts';
 import { startProgress } from './progress.ts';
-import { audited, type InstantlyTools, readInstantly, requireWebhookUrl } from './with-instantly.ts';
+import { alone, audited, type InstantlyTools, readInstantly, requireWebhookUrl } from './with-instantly.ts';
 
 const DEFAULT_PAGES = 1_000;
 const DEFAULT_MINUTES = 15;
-const LEASE_MS = 30_000;
 /** Events that share a commit at the most: a page of the log. */
 const AT_ONCE = 100;
 
@@ -60,19 +59,26 @@ export function register(program: Command): void {
 }
 
 async function reconcile(options: ReconcileCommand): Promise<void> {
-  const report = await readInstantly(async (tools) => {
-    const { store, signal } = tools;
-    const alone = { store, name: 'reconcile', owner: newId(), leaseMs: LEASE_MS, signal };
-    const round = await runAlone(alone, (held) =>
-      audited(tools, 'reconcile.run', () => run({ ...tools, signal: held }, options), describe),
-    );
-    if (round.ran) return round.result;
-    throw new Error('another reconciliation is at work now; one that has vanished is forgotten after half a minute');
-  });
-  show(report, options);
+  const settings = commandSettings();
+  const url = requireWebhookUrl(settings);
+  show(await readInstantly((tools) => reconcileAlone(tools, url, options), settings), options);
 }
 
-async function run(tools: InstantlyTools, options: ReconcileCommand): Promise<ReconcileReport> {
+export function reconcileAlone(
+  tools: InstantlyTools,
+  url: string,
+  options: ReconcileCommand,
+): Promise<ReconcileReport> {
+  const work = (signal: AbortSignal): Promise<ReconcileReport> => run({ ...tools, signal }, url, options);
+  return audited(
+    tools,
+    'reconcile.run',
+    () => alone(tools, { job: 'reconcile', what: 'reconciliation' }, work),
+    describe,
+  );
+}
+
+async function run(tools: InstantlyTools, url: string, options: ReconcileCommand): Promise<ReconcileReport> {
   const { settings, store, reader, signal } = tools;
   const now = Date.now();
   const oldest = await oldestOfUse({ store, retentionMs: settings.retentionMs }, now);
@@ -90,7 +96,7 @@ async function run(tools: InstantlyTools, options: ReconcileCommand): Promise<Re
         handlers: () => handlers,
         retentionMs: settings.retentionMs,
       }),
-      url: requireWebhookUrl(settings),
+      url,
       window: {
         mode: options.all === true || options.includeSucceeded === true ? 'all' : 'failed',
         from: Math.max(options.since ?? oldest, oldest),
@@ -99,7 +105,7 @@ async function run(tools: InstantlyTools, options: ReconcileCommand): Promise<Re
       },
       includeSucceeded: options.includeSucceeded === true,
       dryRun: options.dryRun === true,
-      known: new Set(),
+      known: new Set((await readWatchState(store)).reconcile.undated),
       maxPages: options.maxPages,
       withinMs: options.maxMinutes * 60_000,
       onPage: ({ pages }) => progress.update(pages),

@@ -1,19 +1,14 @@
 import { type Command, Option } from 'commander';
-import { newId } from '../audit/new-id.ts';
 import type { ApiKey } from '../config/settings.ts';
-import { runAlone } from '../inbox/run-alone.ts';
-import { InstantlyApiError } from '../instantly/api-error.ts';
-import { type Rotated, type RotationStep, rotateToken } from '../instantly/rotate-token.ts';
-import { operatorDraft, recordAction } from './open-store.ts';
+import { type Rotated, type RotateOptions, type RotationStep, rotateToken } from '../instantly/rotate-token.ts';
+import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption, secondsOption, wholeNumber } from './options.ts';
 import { note, print, printJson, showTime } from './print.ts';
 import { rotateApiKey } from './rotate-api-key.ts';
-import { operateInstantly, requireWebhookUrl, type WritingTools } from './with-instantly.ts';
+import { alone, operateInstantly, reasonOf, requireWebhookUrl, TOKENS, type WritingTools } from './with-instantly.ts';
 
 const HOUR_MS = 3_600_000;
 const DEFAULT_KEEP_HOURS = 24;
-/** Milliseconds after which another command may take over from one that has vanished. */
-const LEASE_MS = 30_000;
 
 const STEPS: Readonly<Record<RotationStep, string>> = {
   make: 'a new token is made; the store keeps its digest',
@@ -36,7 +31,7 @@ where a key here may do that.
 Keys of a signing relay rotate by file: put the new one first in INSTANTLY_SECRET_FILE, give it to the relay, and take
 the old one out when nothing uses it; the receiver reads the file anew by itself.`;
 
-interface RotateOptions {
+interface RotateCommand {
   readonly keepHours: number;
   readonly wait: number;
   readonly apiKey?: true;
@@ -69,40 +64,29 @@ export function registerRotate(secrets: Command): void {
     .option('--unverified', 'although the workspace or the scopes of the new API key are not right or cannot be told')
     .addOption(jsonOption())
     .addHelpText('after', HELP)
-    .action((options: RotateOptions) => (options.apiKey === true ? rotateApiKey(options) : rotate(options)));
+    .action((options: RotateCommand) => (options.apiKey === true ? rotateApiKey(options) : rotate(options)));
 }
 
-async function rotate({ keepHours, wait, json }: RotateOptions): Promise<void> {
-  const rotated = await operateInstantly(async (tools) => {
-    const { settings, store, signal } = tools;
-    const alone = { store, name: 'rotate', owner: newId(), leaseMs: LEASE_MS, signal };
-    const round = await runAlone(alone, (held) =>
-      auditedRotation(tools, () =>
-        rotateToken({
-          ...tools,
-          url: requireWebhookUrl(settings),
-          keepMs: keepHours * HOUR_MS,
-          withinMs: wait * 1_000,
-          signal: held,
-          onStep: async (step, facts) => {
-            note(STEPS[step]);
-            await recordAction(store, operatorDraft('secret.rotate', { step, ...facts }));
-          },
-        }),
-      ),
-    );
-    if (round.ran) return round.result;
-    throw new Error('another rotation is at work now; one that has vanished is forgotten after half a minute');
-  });
-  report(rotated, json);
+async function rotate({ keepHours, wait, json }: RotateCommand): Promise<void> {
+  const settings = commandSettings();
+  const plan = { url: requireWebhookUrl(settings), keepMs: keepHours * HOUR_MS, withinMs: wait * 1_000 };
+  report(await operateInstantly((tools) => rotateAlone(tools, plan), settings), json);
 }
 
-async function auditedRotation({ store }: WritingTools, work: () => Promise<Rotated>): Promise<Rotated> {
+/** With an entry in the audit log for each step. */
+export async function rotateAlone(
+  tools: WritingTools,
+  plan: Pick<RotateOptions, 'url' | 'keepMs' | 'withinMs'>,
+): Promise<Rotated> {
+  const { store } = tools;
+  const onStep: RotateOptions['onStep'] = async (step, facts) => {
+    note(STEPS[step]);
+    await recordAction(store, operatorDraft('secret.rotate', { step, ...facts }));
+  };
   try {
-    return await work();
+    return await alone(tools, TOKENS, (signal) => rotateToken({ ...tools, ...plan, signal, onStep }));
   } catch (error) {
-    const reason = error instanceof InstantlyApiError ? error.failure : 'failed';
-    await recordAction(store, operatorDraft('secret.rotate', { reason }, 'failure'));
+    await recordAction(store, operatorDraft('secret.rotate', { reason: reasonOf(error) }, 'failure'));
     note('The tokens that let deliveries in so far go on doing so. Run the command again to go on from here.');
     throw error;
   }

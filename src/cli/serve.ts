@@ -22,7 +22,7 @@ export function register(program: Command): void {
       });
       process.exitCode = await serve(settings, output, {
         stop: stop.signal,
-        load: () => loadSettings({ env: process.env, cwd: process.cwd(), create: false }),
+        load: () => loadSettings({ env: process.env, cwd: process.cwd(), create: false, isServing: true }),
         notice: !settings.production && json !== true,
       });
       output.flush();

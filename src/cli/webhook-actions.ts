@@ -2,12 +2,20 @@ import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { confirmDelivery } from '../instantly/confirm-delivery.ts';
 import { describeWebhook } from '../instantly/describe-webhook.ts';
-import { ownWebhooks, type Registered, registerWebhook } from '../instantly/register-webhook.ts';
+import { ownWebhooks, type Registered, type Registration, registerWebhook } from '../instantly/register-webhook.ts';
 import type { Webhook } from '../instantly/schemas.ts';
 import { readTokenBook } from '../instantly/token-book.ts';
 import { commandSettings } from './open-store.ts';
 import { note, noteLimit, print, printJson, printTable } from './print.ts';
-import { audited, operateInstantly, readInstantly, requireWebhookUrl, type WritingTools } from './with-instantly.ts';
+import {
+  alone,
+  audited,
+  operateInstantly,
+  readInstantly,
+  requireWebhookUrl,
+  TOKENS,
+  type WritingTools,
+} from './with-instantly.ts';
 
 interface JsonOptions {
   readonly json?: true;
@@ -67,16 +75,19 @@ export async function registerOne(options: RegisterOptions): Promise<void> {
     campaign: options.campaign ?? null,
   };
   const registered = await operateInstantly(
-    (tools) =>
-      audited(
-        tools,
-        'webhook.register',
-        () => registerWebhook({ ...tools, registration, withinMs: options.wait * 1_000, onStep: note }),
-        ({ webhook, tokenId: id }) => ({ webhookId: webhook.id, tokenId: id }),
-      ),
+    (tools) => registerAlone(tools, registration, options.wait * 1_000),
     settings,
   );
   report(registered, url, options.json);
+}
+
+export function registerAlone(tools: WritingTools, registration: Registration, withinMs: number): Promise<Registered> {
+  return audited(
+    tools,
+    'webhook.register',
+    () => alone(tools, TOKENS, (signal) => registerWebhook({ ...tools, registration, withinMs, signal, onStep: note })),
+    ({ webhook, tokenId: id }) => ({ webhookId: webhook.id, tokenId: id }),
+  );
 }
 
 function report({ webhook, done, tokenId: id, test: seen }: Registered, url: string, json: true | undefined): void {
@@ -99,37 +110,39 @@ function refuseSigned({ authentication }: Settings): void {
 }
 
 export async function test(id: string | undefined, options: JsonOptions & { readonly wait: number }): Promise<void> {
-  const seen = await operateInstantly(async (tools) => {
-    const { settings, store, signal } = tools;
-    const webhook = await choose(tools, id);
-    const { book } = await readTokenBook(store);
-    const described = describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
-    if (described.tokenId === null || described.token !== 'right') {
-      throw new Error(
-        `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "webhooks register" sets it`,
-      );
-    }
-    const facts = { webhookId: webhook.id, tokenId: described.tokenId };
-    const confirmation = await audited(
+  const seen = await operateInstantly((tools) =>
+    audited(
       tools,
       'webhook.test',
-      () => confirmDelivery({ ...tools, ...facts, withinMs: options.wait * 1_000, signal }),
-      () => facts,
-    );
-    return { ...facts, ...confirmation };
-  });
+      () => testOne(tools, id, options.wait * 1_000),
+      ({ webhookId, tokenId }) => ({ webhookId, tokenId }),
+    ),
+  );
   if (options.json) printJson(seen);
   else print(`The test of ${seen.webhookId} came in after ${(seen.afterMs / 1_000).toFixed(1)} s (${seen.reason}).\n`);
 }
 
+async function testOne(tools: WritingTools, id: string | undefined, withinMs: number) {
+  const { settings, store } = tools;
+  const webhook = await choose(tools, id);
+  const { book } = await readTokenBook(store);
+  const described = describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
+  if (described.tokenId === null || described.token !== 'right') {
+    throw new Error(
+      `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "webhooks register" sets it`,
+    );
+  }
+  const facts = { webhookId: webhook.id, tokenId: described.tokenId };
+  return { ...facts, ...(await confirmDelivery({ ...tools, ...facts, withinMs })) };
+}
+
 export async function resume(id: string | undefined, { json }: JsonOptions): Promise<void> {
   const resumed = await operateInstantly(async (tools) => {
-    const { id: webhookId } = await choose(tools, id);
     const webhook = await audited(
       tools,
       'webhook.resume',
-      () => tools.writer.resumeWebhook(webhookId, tools.signal),
-      () => ({ webhookId }),
+      async () => tools.writer.resumeWebhook((await choose(tools, id)).id, tools.signal),
+      (resumedOne) => ({ webhookId: resumedOne.id }),
     );
     const { book } = await readTokenBook(tools.store);
     return describeWebhook(webhook, tools.settings.instantly.webhookUrl, tools.settings, book);
@@ -142,18 +155,20 @@ export async function resume(id: string | undefined, { json }: JsonOptions): Pro
 }
 
 export async function remove(id: string, options: JsonOptions & { readonly other?: true }): Promise<void> {
-  await operateInstantly(async (tools) => {
-    const webhook = await tools.reader.webhook(id, tools.signal);
-    if (webhook.target_hook_url !== tools.settings.instantly.webhookUrl && options.other !== true) {
-      throw new Error(`the webhook ${id} does not post to this receiver; say --other to delete it all the same`);
-    }
-    await audited(
+  await operateInstantly((tools) =>
+    audited(
       tools,
       'webhook.delete',
-      () => tools.writer.deleteWebhook(id, tools.signal),
+      async () => {
+        const webhook = await tools.reader.webhook(id, tools.signal);
+        if (webhook.target_hook_url !== tools.settings.instantly.webhookUrl && options.other !== true) {
+          throw new Error(`the webhook ${id} does not post to this receiver; say --other to delete it all the same`);
+        }
+        await tools.writer.deleteWebhook(id, tools.signal);
+      },
       () => ({ webhookId: id }),
-    );
-  });
+    ),
+  );
   if (options.json) printJson({ id, deleted: true });
   else print(`Webhook ${id} is deleted.\n`);
 }

@@ -1,13 +1,18 @@
 import type { AuditMetadata } from '../audit/entry.ts';
+import { newId } from '../audit/new-id.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
+import { runAlone } from '../inbox/run-alone.ts';
 import type { Store } from '../inbox/store.ts';
 import { InstantlyApiError } from '../instantly/api-error.ts';
 import { openAccounts } from '../instantly/open-accounts.ts';
 import type { InstantlyReader } from '../instantly/reader.ts';
 import type { InstantlyWriter } from '../instantly/writer.ts';
-import { interruptible } from './interrupt.ts';
+import { Interrupted, interruptible } from './interrupt.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
+
+/** Milliseconds after which another command may take over from one that has vanished. */
+const LEASE_MS = 30_000;
 
 export interface InstantlyTools {
   readonly settings: Settings;
@@ -21,8 +26,11 @@ export interface WritingTools extends InstantlyTools {
 }
 
 /** For what only looks: whoever is given these tools has no way to the key for writing. */
-export function readInstantly<T>(work: (tools: InstantlyTools) => Promise<T>): Promise<T> {
-  return withAccounts(commandSettings(), false, ({ writer: _, ...tools }) => work(tools));
+export function readInstantly<T>(
+  work: (tools: InstantlyTools) => Promise<T>,
+  settings: Settings = commandSettings(),
+): Promise<T> {
+  return withAccounts(settings, false, ({ writer: _, ...tools }) => work(tools));
 }
 
 /** For what changes something at Instantly. */
@@ -75,6 +83,26 @@ export function requireWebhookUrl({ instantly, webhookPath }: Settings): string 
   ]);
 }
 
+/** A job that one command at a time may do; `job` is its lease's name, and `what` is said of another one that is at it. */
+export async function alone<T>(
+  { store, signal }: Pick<InstantlyTools, 'store' | 'signal'>,
+  { job, what }: { readonly job: string; readonly what: string },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const round = await runAlone({ store, name: job, owner: newId(), leaseMs: LEASE_MS, signal }, work);
+  if (round.ran) return round.result;
+  throw new Error(`another ${what} is at work now; one that has vanished is forgotten after half a minute`);
+}
+
+/** Two that gave webhooks a token at once could leave them with one that the other has replaced. */
+export const TOKENS = { job: 'rotate', what: 'registration or rotation' } as const;
+
+/** What the audit is told of a failure. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof InstantlyApiError) return error.failure;
+  return error instanceof Interrupted ? 'interrupted' : 'failed';
+}
+
 /** One entry for what the operator wanted, beside those of the calls it took. */
 export async function audited<T>(
   { store }: Pick<InstantlyTools, 'store'>,
@@ -86,8 +114,7 @@ export async function audited<T>(
   try {
     result = await work();
   } catch (error) {
-    const reason = error instanceof InstantlyApiError ? error.failure : 'failed';
-    await recordAction(store, operatorDraft(action, { reason }, 'failure'));
+    await recordAction(store, operatorDraft(action, { reason: reasonOf(error) }, 'failure'));
     throw error;
   }
   await recordAction(store, operatorDraft(action, describe(result)));

@@ -19,6 +19,9 @@ export interface LoadOptions {
   readonly create: boolean;
   /** Settings that count as unset whatever they are set to. */
   readonly without?: ReadonlySet<SettingName>;
+  /** Whether this process has its store open already, so that the file must not be touched: the system drops all locks that a
+   * process holds on a file as soon as it closes one descriptor of it, SQLite's among them (fcntl, POSIX). */
+  readonly isServing?: boolean;
 }
 
 /**
@@ -30,7 +33,8 @@ export function loadSettings(options: LoadOptions): Settings {
   const environment = readEnvironment(options.env, options.cwd, options.without);
   const mistyped = findMistypedNames(environment.names);
   const { parsed, whole, faults, warnings } = parseAll(environment, options.cwd);
-  faults.push(...findContradictions(parsed, environment), ...findStoreFault(findLocalFile(parsed)));
+  faults.push(...findContradictions(parsed, environment));
+  if (options.isServing !== true) faults.push(...findStoreFault(findLocalFile(parsed)));
   if (options.create) faults.push(...findMissingSecrets(parsed, environment, mistyped));
   if (whole === undefined || faults.length > 0) throw new SettingsError(faults);
 

@@ -2,18 +2,21 @@ import { isReadOperation, OPERATIONS, type OperationName } from './operations.ts
 
 export interface ApiUse {
   readonly operations: readonly OperationName[];
-  /** Whether the service does it by itself: without the scope something is wrong, not just a command that cannot be used. */
-  readonly byService: boolean;
+  /**
+   * What it means to be without the scope: the service cannot do its work, a command cannot be used, or a command does without
+   * it as well as it can.
+   */
+  readonly lack: 'service' | 'command' | 'bearable';
 }
 
 /** Everything that calls Instantly's API, by its command or by what the service does. */
 export const API_USES = {
   'the watch of the service': {
     operations: ['webhooks.list', 'webhook-events.list', 'analytics.daily'],
-    byService: true,
+    lack: 'service',
   },
-  'resuming by the service (INSTANTLY_AUTO_RESUME)': { operations: ['webhooks.resume'], byService: true },
-  'webhooks list': { operations: ['webhooks.list'], byService: false },
+  'resuming by the service (INSTANTLY_AUTO_RESUME)': { operations: ['webhooks.resume'], lack: 'service' },
+  'webhooks list': { operations: ['webhooks.list'], lack: 'command' },
   'webhooks register': {
     operations: [
       'webhooks.list',
@@ -23,15 +26,19 @@ export const API_USES = {
       'webhooks.resume',
       'webhooks.test',
     ],
-    byService: false,
+    lack: 'command',
   },
-  'webhooks test': { operations: ['webhooks.list', 'webhooks.get', 'webhooks.test'], byService: false },
-  'webhooks resume': { operations: ['webhooks.list', 'webhooks.get', 'webhooks.resume'], byService: false },
-  'webhooks delete': { operations: ['webhooks.get', 'webhooks.delete'], byService: false },
-  'secrets rotate': { operations: ['webhooks.list', 'webhooks.update', 'webhooks.test'], byService: false },
-  reconcile: { operations: ['webhook-events.list'], byService: false },
-  'audit correlate': { operations: ['audit-logs.list', 'api-keys.list'], byService: false },
-  doctor: { operations: ['webhooks.list', 'api-keys.list'], byService: false },
+  'webhooks test': { operations: ['webhooks.list', 'webhooks.get', 'webhooks.test'], lack: 'command' },
+  'webhooks resume': { operations: ['webhooks.list', 'webhooks.get', 'webhooks.resume'], lack: 'command' },
+  'webhooks delete': { operations: ['webhooks.get', 'webhooks.delete'], lack: 'command' },
+  'secrets rotate': { operations: ['webhooks.list', 'webhooks.update', 'webhooks.test'], lack: 'command' },
+  'secrets rotate --api-key': {
+    operations: ['workspaces.current', 'api-keys.list', 'api-keys.delete'],
+    lack: 'bearable',
+  },
+  reconcile: { operations: ['webhook-events.list'], lack: 'command' },
+  'audit correlate': { operations: ['audit-logs.list', 'api-keys.list'], lack: 'command' },
+  doctor: { operations: ['webhooks.list', 'api-keys.list'], lack: 'command' },
 } as const satisfies Record<string, ApiUse>;
 
 /** What a key is set for. */

@@ -10,7 +10,14 @@ export function headerValue(header: string, token: string): string {
 export function tokenOf({ headers }: Pick<Webhook, 'headers'>, header: string): string | undefined {
   const [, value] = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === header) ?? [];
   if (typeof value !== 'string' || value === '') return undefined;
-  return header === 'authorization' ? value.replace(/^bearer +/i, '') : value;
+  return header === 'authorization' ? credentialsIn(value) : value;
+}
+
+/** As a receiver reads them: the token that stands in `Bearer …`, the `user:password` of `Basic …`, or the bare value. */
+function credentialsIn(value: string): string {
+  const [, scheme, credentials] = /^(bearer|basic) +([^ ].*)$/i.exec(value) ?? [];
+  if (scheme === undefined || credentials === undefined) return value;
+  return scheme.toLowerCase() === 'basic' ? Buffer.from(credentials, 'base64').toString('utf8') : credentials;
 }
 
 export function digestOf(webhook: Pick<Webhook, 'headers'>, header: string): Buffer | undefined {

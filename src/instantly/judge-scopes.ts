@@ -32,21 +32,29 @@ export function deploymentOf(nodeEnv: string | undefined): Deployment {
   return nodeEnv === 'production' || nodeEnv === 'staging' ? nodeEnv : 'development';
 }
 
-/** The scopes that a key should have, and no others. */
+/** The scopes that a key should have. */
 export function rightScopes(purpose: KeyPurpose, deployment: Deployment): string[] {
-  const mayChange = MAY_CHANGE[deployment];
-  return [...neededScopes(purpose).keys()].filter(
-    (scope) => isReading(scope) || mayChange === 'what is needed' || mayChange.includes(scope),
+  const needed = neededScopes(purpose);
+  return allowedScopes(purpose, deployment).filter((scope) =>
+    needed.get(scope)?.some((name) => lackOf(name) !== 'bearable'),
   );
+}
+
+/** Those that it may have besides, of all that something here would use. */
+function allowedScopes(purpose: KeyPurpose, deployment: Deployment): string[] {
+  const mayChange = MAY_CHANGE[deployment];
+  return [...neededScopes(purpose).keys()]
+    .filter((scope) => isReading(scope) || mayChange === 'what is needed' || mayChange.includes(scope))
+    .toSorted();
 }
 
 export function judgeScopes(question: ScopeQuestion): ScopeFinding[] {
   const { scopes, purpose, deployment } = question;
   if (scopes.includes('all:all')) return [{ status: 'fail', found: 'may do everything in the workspace (all:all)' }];
-  const right = rightScopes(purpose, deployment);
-  const forbidden = scopes.filter((scope) => mayChangeTooMuch(scope, right));
+  const allowed = allowedScopes(purpose, deployment);
+  const forbidden = scopes.filter((scope) => mayChangeTooMuch(scope, allowed));
   const wildcards = scopes.filter((scope) => isWildcard(scope) && !forbidden.includes(scope));
-  const idle = scopes.filter((scope) => isReading(scope) && !isWildcard(scope) && !right.includes(scope));
+  const idle = scopes.filter((scope) => isReading(scope) && !isWildcard(scope) && !allowed.includes(scope));
   const findings: ScopeFinding[] = [];
   if (forbidden.length > 0) {
     const limit = deployment === 'production' ? 'nothing here needs' : `is too much in ${deployment}`;
@@ -58,6 +66,7 @@ export function judgeScopes(question: ScopeQuestion): ScopeFinding[] {
   if (idle.length > 0 && deployment === 'production') {
     findings.push({ status: 'warn', found: `may read what nothing here needs (${idle.join(', ')})` });
   }
+  const right = rightScopes(purpose, deployment);
   findings.push(...judgeMissing(question, right));
   if (findings.length > 0) return findings;
   return [
@@ -71,24 +80,26 @@ function judgeMissing({ scopes, purpose, autoResume }: ScopeQuestion, right: rea
   return right
     .filter((scope) => !allows(scopes, scope))
     .map((scope) => {
-      const users = (needed.get(scope) ?? []).filter((name) => autoResume || !name.startsWith('resuming'));
-      const stops = users.some((name) => isByService(name));
+      const users = (needed.get(scope) ?? []).filter(
+        (name) => lackOf(name) !== 'bearable' && (autoResume || !name.startsWith('resuming')),
+      );
+      const stops = users.some((name) => lackOf(name) === 'service');
       return { status: stops ? 'fail' : 'warn', found: `lacks ${scope}, which is needed for: ${users.join(', ')}` };
     });
 }
 
-function isByService(name: string): boolean {
+function lackOf(use: string): ApiUse['lack'] | undefined {
   const uses: Readonly<Record<string, ApiUse>> = API_USES;
-  return uses[name]?.byService === true;
+  return uses[use]?.lack;
 }
 
 /** Whether it lets a key change what it should not. A wildcard does where anything that it stands for does. */
-function mayChangeTooMuch(scope: string, right: readonly string[]): boolean {
+function mayChangeTooMuch(scope: string, allowed: readonly string[]): boolean {
   const [resource = '', action = ''] = scope.split(':');
   if (isReading(scope)) return false;
-  if (resource === 'all') return !right.some((one) => one.endsWith(`:${action}`));
-  if (action !== 'all') return !right.includes(scope);
-  return ['create', 'update', 'delete'].some((one) => !right.includes(`${resource}:${one}`));
+  if (resource === 'all') return !allowed.some((one) => one.endsWith(`:${action}`));
+  if (action !== 'all') return !allowed.includes(scope);
+  return ['create', 'update', 'delete'].some((one) => !allowed.includes(`${resource}:${one}`));
 }
 
 function isReading(scope: string): boolean {

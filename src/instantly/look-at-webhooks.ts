@@ -25,7 +25,8 @@ export function lookAtWebhooks(before: readonly WatchedWebhook[], own: readonly 
       name: webhook.name ?? null,
       status,
       // One answer that does not tell the status ends no spell.
-      disabledSince: status === 'active' ? null : (known?.disabledSince ?? (status === 'disabled' ? (said ?? now) : null)),
+      disabledSince:
+        status === 'active' ? null : (known?.disabledSince ?? (status === 'disabled' ? (said ?? now) : null)),
       ...(status === 'active' ? afterGoodOrder(resumed, now) : resumed),
     };
   });

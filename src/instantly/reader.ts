@@ -9,13 +9,14 @@ import {
   dailyAnalytics,
   eventTypes,
   type ListedApiKey,
+  type ListedPage,
   type Page,
   pageOf,
   type Webhook,
   type WebhookEvent,
   type Workspace,
   webhook,
-  webhookEvent,
+  webhookEventPage,
   workspace,
 } from './schemas.ts';
 import type { ServiceAccount } from './service-account.ts';
@@ -78,7 +79,7 @@ export class InstantlyReader {
   async webhookEvents(query: WebhookEventQuery, signal: AbortSignal): Promise<Page<WebhookEvent>> {
     const { startingAfter, ...rest } = query;
     const ask = (limit: number): Promise<Page<WebhookEvent>> =>
-      this.#page('webhook-events.list', webhookEvent, { ...rest, limit }, startingAfter, signal);
+      this.#page('webhook-events.list', webhookEventPage, { ...rest, limit }, startingAfter, signal);
     for (const limit of EVENTS_PAGES) {
       try {
         return await ask(limit);
@@ -106,7 +107,7 @@ export class InstantlyReader {
   /** What was done in the workspace, by whomever. */
   auditLogs({ startDate, endDate, startingAfter }: AuditLogQuery, signal: AbortSignal): Promise<Page<AuditLog>> {
     const query = { limit: PAGE, start_date: startDate, end_date: endDate };
-    return this.#page('audit-logs.list', auditLog, query, startingAfter, signal);
+    return this.#page('audit-logs.list', pageOf(auditLog), query, startingAfter, signal);
   }
 
   async #all<Item extends z.ZodType<{ readonly id: string }>>(
@@ -117,7 +118,7 @@ export class InstantlyReader {
     const found = new Map<string, z.output<Item>>();
     let after: string | undefined;
     for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-      const page = await this.#page(operation, item, { limit: PAGE }, after, signal);
+      const page = await this.#page(operation, pageOf(item), { limit: PAGE }, after, signal);
       for (const one of page.items) found.set(one.id, one);
       if (page.items.length === 0 || page.next === undefined || page.next === after) break;
       after = page.next;
@@ -125,15 +126,15 @@ export class InstantlyReader {
     return [...found.values()];
   }
 
-  async #page<Item extends z.ZodType>(
+  async #page<Item>(
     operation: ReadOperation,
-    item: Item,
+    schema: z.ZodType<ListedPage<Item>>,
     query: Query,
     startingAfter: string | undefined,
     signal: AbortSignal,
-  ): Promise<Page<z.output<Item>>> {
+  ): Promise<Page<Item>> {
     const request = { operation, query: { ...query, starting_after: startingAfter } };
-    const page = await this.#account.call(request, pageOf(item), signal);
+    const page = await this.#account.call(request, schema, signal);
     return { items: page.items, next: page.next_starting_after ?? undefined };
   }
 }

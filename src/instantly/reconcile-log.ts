@@ -7,12 +7,17 @@ import { parseBody } from '../events/parse-body.ts';
 import { readEvent } from '../events/read-event.ts';
 import type { ReadEvent } from '../inbox/accept.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
-import { dayOf, groupOf, isNewestFirst, timeOf } from './logged-attempt.ts';
+import { LogOrder } from './log-order.ts';
+import { dayOf, groupOf, timeOf } from './logged-attempt.ts';
 import type { ReconcileOptions, ReconcileReport } from './reconcile-options.ts';
-import type { WebhookEvent } from './schemas.ts';
+import type { Page, WebhookEvent } from './schemas.ts';
 
 /** Groups that one run remembers at the most; a run over more of them ends early and goes on later. */
 const MAX_GROUPS = 200_000;
+/** The log knows days, and nobody has said of which clock: one more on both sides. */
+const DAY_MS = 86_400_000;
+/** Of the pages and the time of a run, for finding out what has succeeded; the rest is for going on. */
+const SUCCESS_SHARE = 0.5;
 
 interface Candidate {
   readonly group: string;
@@ -60,42 +65,54 @@ class Run {
 
   async all(): Promise<void> {
     const { window, maxPages, withinMs, onPage, includeSucceeded } = this.#options;
-    const deadline = performance.now() + withinMs;
-    const mayGoOn = (): boolean =>
-      this.#report.pages < maxPages && performance.now() < deadline && this.#seen.size < MAX_GROUPS;
-    if (window.mode === 'all' && !includeSucceeded) this.#succeededGroups = await this.#findSucceeded(mayGoOn);
-    let isDescending = true;
-    while (mayGoOn()) {
-      const page = await this.#page(window.mode === 'failed' ? false : undefined, this.#report.startingAfter);
+    const started = performance.now();
+    const isWithin = (share: number): boolean =>
+      this.#report.pages < Math.floor(maxPages * share) && performance.now() < started + withinMs * share;
+    if (window.mode === 'all' && !includeSucceeded) {
+      this.#succeededGroups = await this.#findSucceeded(() => isWithin(SUCCESS_SHARE));
+    }
+    const mayGoOn = (): boolean => isWithin(1) && this.#seen.size < MAX_GROUPS;
+    const success = window.mode === 'failed' ? false : undefined;
+    for await (const page of this.#pages(success, window.startingAfter, mayGoOn)) {
       await this.#take(page.items);
-      isDescending &&= isNewestFirst(page.items);
-      const isEnd = page.items.length === 0 || page.next === undefined || page.next === this.#report.startingAfter;
-      // Where the newest come first, nothing behind a page of what is too old can be of use.
-      const isPast = isDescending && page.items.length > 0 && page.items.every((item) => timeOf(item) < window.from);
-      this.#add({ pages: 1 });
-      this.#report = { ...this.#report, startingAfter: page.next, complete: isEnd || isPast };
+      this.#report = { ...this.#report, startingAfter: page.next, complete: page.isLast };
       await onPage(this.#report);
-      if (this.#report.complete) return;
     }
   }
 
-  /** Groups that a later attempt has brought home, which may stand on another page than the failed one. */
+  /** Groups that a later attempt has brought home, which may stand on another page than the failed one. Those that are not found
+   * are looked for in the store all the same. */
   async #findSucceeded(mayGoOn: () => boolean): Promise<Set<string>> {
     const groups = new Set<string>();
-    let after: string | undefined;
-    while (mayGoOn() && groups.size < MAX_GROUPS) {
-      const page = await this.#page(true, after);
-      for (const item of page.items) groups.add(groupOf(item));
-      this.#add({ pages: 1 });
-      if (page.items.length === 0 || page.next === undefined || page.next === after) break;
-      after = page.next;
+    for await (const { items } of this.#pages(true, undefined, () => mayGoOn() && groups.size < MAX_GROUPS)) {
+      for (const item of items) groups.add(groupOf(item));
     }
     return groups;
   }
 
+  async *#pages(
+    success: boolean | undefined,
+    startingAfter: string | undefined,
+    mayGoOn: () => boolean,
+  ): AsyncGenerator<Page<WebhookEvent> & { readonly isLast: boolean }> {
+    const order = new LogOrder();
+    let after = startingAfter;
+    while (mayGoOn()) {
+      const { items, next } = await this.#page(success, after);
+      this.#add({ pages: 1 });
+      order.take(items);
+      const isEnd = items.length === 0 || next === undefined || next === after;
+      // Where the newest come first, nothing behind a page of what is too old can be of use.
+      const isLast = isEnd || order.isPast(items, this.#options.window.from);
+      yield { items, next, isLast };
+      if (isLast) return;
+      after = next;
+    }
+  }
+
   #page(success: boolean | undefined, startingAfter: string | undefined) {
     const { reader, url, window, signal } = this.#options;
-    const query = { from: dayOf(window.from), to: dayOf(window.to), search: url };
+    const query = { from: dayOf(window.from - DAY_MS), to: dayOf(window.to + DAY_MS), search: url };
     return reader.webhookEvents(
       {
         ...query,
@@ -110,7 +127,7 @@ class Run {
     const { store, url, window } = this.#options;
     const candidates: Candidate[] = [];
     for (const item of items) {
-      const at = timeOf(item);
+      const at = timeOf(item) ?? window.to;
       if (item.webhook_url !== url || at < window.from || at > window.to) continue;
       this.#add({ found: 1 });
       const candidate = this.#examine(item);
@@ -121,9 +138,11 @@ class Run {
       candidates.map(({ event }) => ({ timestamp: event.facts.timestamp, dedupKey: dedupKey(event.body) })),
       Date.now(),
     );
-    const missing = candidates.filter((_, index) => held[index] === undefined);
-    this.#add({ held: candidates.length - missing.length });
-    await Promise.all(missing.map((candidate) => this.#accept(candidate)));
+    await Promise.all(
+      candidates.map((candidate, index) =>
+        held[index] === undefined ? this.#accept(candidate) : this.#conclude(candidate, 'held'),
+      ),
+    );
   }
 
   /** `undefined`: nothing is to be done about it. */
@@ -153,7 +172,8 @@ class Run {
     return undefined;
   }
 
-  async #accept({ group, delivery, event }: Candidate): Promise<void> {
+  async #accept(candidate: Candidate): Promise<void> {
+    const { delivery, event } = candidate;
     const { dryRun, inbox, onAccepted } = this.#options;
     if (!dryRun) {
       const result = await inbox.accept(delivery, event, {
@@ -173,12 +193,16 @@ class Run {
       });
       // It has come in by itself meanwhile.
       if (result.status === 'duplicate') {
-        this.#add({ held: 1 });
+        this.#conclude(candidate, 'held');
         return;
       }
       onAccepted(event.facts);
     }
-    this.#add({ recovered: 1 });
+    this.#conclude(candidate, 'recovered');
+  }
+
+  #conclude({ group, event }: Candidate, as: 'held' | 'recovered'): void {
+    this.#add({ [as]: 1 });
     if (event.facts.timestamp === null) this.#report = { ...this.#report, undated: [...this.#report.undated, group] };
   }
 

@@ -24,7 +24,7 @@ export interface ReconcileOptions {
   readonly includeSucceeded: boolean;
   /** Nothing is accepted; what would be counts as recovered. */
   readonly dryRun: boolean;
-  /** Retry groups that were recovered before and whose payload does not say when it happened: their key is soon forgotten. */
+  /** Retry groups that were held before and whose payload does not say when it happened: their key is soon forgotten. */
   readonly known: ReadonlySet<string>;
   readonly maxPages: number;
   /** Milliseconds after which no further page is asked for. */
@@ -52,6 +52,6 @@ export interface ReconcileReport {
   readonly complete: boolean;
   /** For going on where it is not. */
   readonly startingAfter: string | undefined;
-  /** Groups recovered whose payload does not say when it happened. */
+  /** Groups that are held now and whose payload does not say when it happened. */
   readonly undated: readonly string[];
 }

@@ -1,5 +1,6 @@
 import type { Inbox, ReadEvent } from '../inbox/accept.ts';
 import type { Store } from '../inbox/store.ts';
+import { InstantlyApiError } from './api-error.ts';
 import { readFirstStart } from './first-start.ts';
 import type { InstantlyReader } from './reader.ts';
 import { reconcileLog } from './reconcile-log.ts';
@@ -34,28 +35,41 @@ export interface Round {
 export async function reconcileRound(state: ReconcileState, now: number, options: RoundOptions): Promise<Round> {
   const oldest = await oldestOfUse(options, now);
   const { run } = state;
-  const window = run ?? {
-    mode: state.allFrom === null ? ('failed' as const) : ('all' as const),
+  const window: NonNullable<ReconcileState['run']> = run ?? {
+    mode: state.allFrom === null ? 'failed' : 'all',
     from: Math.max(oldest, state.allFrom ?? (state.through ?? oldest) - OVERLAP_MS),
     to: now,
   };
   // A run carries on what it was begun for; what a webhook's next spell asks for meanwhile is for a run of its own.
   let current: ReconcileState = { ...state, run: window, allFrom: run === null ? null : state.allFrom };
-  const report = await reconcileLog({
-    ...options,
-    window,
-    includeSucceeded: false,
-    dryRun: false,
-    known: new Set(state.undated),
-    maxPages: MAX_PAGES,
-    withinMs: WITHIN_MS,
-    onPage: async ({ startingAfter, undated, complete }) => {
-      current = { ...current, undated: [...state.undated, ...undated] };
-      current = complete ? close(current, window) : { ...current, run: { ...window, startingAfter } };
-      await options.save(current);
-    },
-  });
-  return { state: current, report };
+  try {
+    const report = await reconcileLog({
+      ...options,
+      window,
+      includeSucceeded: false,
+      dryRun: false,
+      known: new Set(state.undated),
+      maxPages: MAX_PAGES,
+      withinMs: WITHIN_MS,
+      onPage: async ({ startingAfter, undated, complete }) => {
+        current = { ...current, undated: [...state.undated, ...undated] };
+        current = complete ? close(current, window) : { ...current, run: { ...window, startingAfter } };
+        await options.save(current);
+      },
+    });
+    return { state: current, report };
+  } catch (error) {
+    // Nobody has said how long a cursor is good for: the next round begins the window anew, and finds held what is held.
+    if (isRefusal(error) && run?.startingAfter !== undefined) {
+      const { startingAfter: _, ...whole } = window;
+      await options.save({ ...current, run: whole });
+    }
+    throw error;
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof InstantlyApiError && (error.failure === 'refused' || error.failure === 'not-found');
 }
 
 function close(state: ReconcileState, { to }: NonNullable<ReconcileState['run']>): ReconcileState {

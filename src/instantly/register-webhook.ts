@@ -5,8 +5,8 @@ import { type Confirmation, confirmDelivery } from './confirm-delivery.ts';
 import { withToken } from './header-token.ts';
 import { awaitReceivers } from './mint-token.ts';
 import type { InstantlyReader } from './reader.ts';
-import type { TokenStore } from './rotate-token.ts';
 import type { Webhook } from './schemas.ts';
+import type { TokenStore } from './token-book.ts';
 import type { InstantlyWriter, WebhookFields } from './writer.ts';
 
 export interface Registration {

@@ -1,6 +1,5 @@
 import { newId } from '../audit/new-id.ts';
 import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
-import type { Store } from '../inbox/store.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { confirmDelivery } from './confirm-delivery.ts';
 import { digestOf, tokenOf, withToken } from './header-token.ts';
@@ -9,14 +8,8 @@ import { livePresences } from './presence.ts';
 import type { InstantlyReader } from './reader.ts';
 import { ownWebhooks } from './register-webhook.ts';
 import type { Webhook } from './schemas.ts';
-import { type Rotation, readTokenBook, type TokenBook, writeTokenBook } from './token-book.ts';
+import { type Rotation, readTokenBook, type TokenBook, type TokenStore, writeTokenBook } from './token-book.ts';
 import type { InstantlyWriter } from './writer.ts';
-
-/** What gives webhooks their token needs no more of the store. */
-export type TokenStore = Pick<
-  Store,
-  'readDocument' | 'writeDocument' | 'listDocuments' | 'dropDocument' | 'tailAudit'
->;
 
 /** Milliseconds that a patch whose answer was lost may take to be carried out, and whoever rotates to come back. */
 const LATE_MS = 7 * 24 * 3_600_000;

@@ -80,6 +80,23 @@ export const eventTypes = z.looseObject({
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.looseObject({ items: z.array(item), next_starting_after: z.string().nullish() });
 
+/** As Instantly answers it. */
+export interface ListedPage<Item> {
+  readonly items: readonly Item[];
+  readonly next_starting_after?: string | null | undefined;
+}
+
+/** Without which an attempt tells nothing. One that lacks it is odd, and passed over; a page that lacks it throughout is no answer. */
+const TELLING = ['webhook_url', 'payload', 'timestamp_created'] as const;
+
+export const webhookEventPage = pageOf(webhookEvent).superRefine(({ items }, context) => {
+  for (const field of TELLING) {
+    if (items.length > 0 && items.every((item) => item[field] === undefined)) {
+      context.addIssue({ code: 'custom', path: ['items', 0, field], message: 'is missing' });
+    }
+  }
+});
+
 export interface Page<Item> {
   readonly items: readonly Item[];
   readonly next: string | undefined;

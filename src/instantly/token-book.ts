@@ -41,6 +41,9 @@ export type TokenBook = z.output<typeof tokenBook>;
 
 export const EMPTY_BOOK: TokenBook = { minted: [], retirements: [], rotation: null };
 
+/** What gives webhooks their token needs no more of the store. */
+export type TokenStore = Pick<Store, 'readDocument' | 'writeDocument' | 'listDocuments' | 'dropDocument' | 'tailAudit'>;
+
 export interface ReadTokenBook {
   readonly book: TokenBook;
   /** For writing over it: 0 where there is none yet. */

@@ -183,6 +183,7 @@ export class Watch {
       return { ...state, reconcile };
     } catch (error) {
       if (!(error instanceof InstantlyApiError)) throw error;
+      this.#record('reconcile.run', 'failure', { reason: error.failure });
       this.#say('reconcile', 'warn', `the delivery log could not be read: ${error.message}`);
       // As far as the pages that were read have been saved.
       return { ...state, reconcile: (await readWatchState(store)).reconcile };

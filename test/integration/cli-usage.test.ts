@@ -20,6 +20,8 @@ const COMMANDS = [
   ['audit', 'tail'],
   ['audit', 'verify'],
   ['audit', 'export'],
+  ['audit', 'correlate'],
+  ['doctor'],
   ['backup'],
   ['store', 'copy'],
   ['store', 'drain'],

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { runJson } from '../support/run-command.ts';
@@ -99,12 +99,14 @@ test('SIGHUP reads .env anew; what cannot change is named, what cannot be used c
   const later = await receiver.log.waitForMessage('other settings have changed too: they need a restart');
   expect(later['settings']).toEqual(['retentionMs']);
 
-  write('INSTANTLY_WEBHOOK_TOKEN=short', 'RETENTION_DAYS=never');
+  write('INSTANTLY_WEBHOOK_TOKEN=tiny-value-7', 'RETENTION_DAYS=never');
   receiver.child.kill('SIGHUP');
   const refused = await receiver.log.waitForMessage('the new settings cannot be used; the old ones stay in force');
   expect(refused['faults']).toHaveLength(2);
-  expect(JSON.stringify(refused)).not.toContain('short');
+  expect(JSON.stringify(refused)).not.toContain('tiny-value-7');
   expect(await ask(NEW)).toBe(200);
+  // For the command that looks.
+  write(`INSTANTLY_WEBHOOK_TOKEN=${NEW}`);
   expect((await reloads()).map(({ result }) => result)).toEqual(['success', 'failure']);
 
   receiver.child.kill('SIGTERM');
@@ -117,4 +119,22 @@ test('a file that is gone changes nothing', async () => {
   renameSync(at('token'), at('token.gone'));
   await receiver.log.waitForMessage('the new settings cannot be used; the old ones stay in force');
   expect(await ask(OLD)).toBe(200);
+});
+
+/** Locks of the process on the file of the store, as Linux tells of them; elsewhere none is told of, before and after. */
+function locksOnStore(): string[] {
+  if (!existsSync('/proc/locks')) return [];
+  const { ino } = statSync(receiver.file);
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  return lines.filter((line) => line.includes(` ${receiver.child.pid} `) && line.includes(`:${ino} `));
+}
+
+test('a reload leaves the locks on the store alone', async () => {
+  await start({ INSTANTLY_WEBHOOK_TOKEN: OLD });
+  expect(await ask(OLD)).toBe(200);
+  const before = locksOnStore().length;
+  if (process.platform === 'linux') expect(before).toBeGreaterThan(0);
+  receiver.child.kill('SIGHUP');
+  await receiver.log.waitForMessage('the settings have not changed');
+  expect(locksOnStore()).toHaveLength(before);
 });

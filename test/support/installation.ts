@@ -174,7 +174,7 @@ async function fillStore(
   rmSync(made, { recursive: true, force: true });
 }
 
-export function writeDotEnv(folder: string, settings: Readonly<Record<string, string>>, mode: number): void {
+function writeDotEnv(folder: string, settings: Readonly<Record<string, string>>, mode: number): void {
   const file = join(folder, '.env');
   writeFileSync(
     file,

@@ -7,7 +7,7 @@ import { type Ran, runCommand, runJson } from './run-command.ts';
 import { type ReceiverProcess, spawnReceiverIn } from './spawn-receiver.ts';
 import { makeFolder } from './start-receiver.ts';
 
-export const PUBLIC_URL = 'https://hooks.example.com';
+const PUBLIC_URL = 'https://hooks.example.com';
 export const WEBHOOK_URL = `${PUBLIC_URL}/webhooks/instantly`;
 const TOKEN = 'token-of-the-settings-0001';
 

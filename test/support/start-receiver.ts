@@ -35,11 +35,11 @@ export function makeFolder(): string {
 /** A whole receiver in this process, on a port and in a folder of its own. */
 export async function startReceiver(env: NodeJS.ProcessEnv = BOTH_SCHEMES): Promise<RunningReceiver> {
   const folder = makeFolder();
-  const load = (create: boolean) => loadSettings({ env: { HOST: '127.0.0.1', ...env }, cwd: folder, create });
-  const settings = load(true);
+  const place = { env: { HOST: '127.0.0.1', ...env }, cwd: folder };
+  const settings = loadSettings({ ...place, create: true });
   const log = new CapturedLog();
   const logger = pino({ level: settings.logLevel, base: null }, log);
-  const receiver = await compose(settings, logger, () => load(false));
+  const receiver = await compose(settings, logger, () => loadSettings({ ...place, create: false, isServing: true }));
   receiver.server.listen(0, settings.host);
   await once(receiver.server, 'listening');
   receiver.trail.record(serviceDraft('service.start'));

@@ -77,6 +77,13 @@ test('a fault that no setting can be left out for leaves none to be used', () =>
   expect(faults).toEqual([expect.stringMatching(/^\.env cannot be read/)]);
 });
 
+test('it is told once beside those of settings that can be left out', () => {
+  mkdirSync(join(cwd, '.env'));
+  const { faults, leftOut } = examineSettings({ PORT: 'many' }, cwd);
+  expect(faults).toHaveLength(2);
+  expect([...leftOut]).toEqual(['PORT']);
+});
+
 test('so does a secret that is kept and cannot be read, told once', () => {
   mkdirSync(join(cwd, 'data', 'audit-key'), { recursive: true });
   const { settings, faults } = examineSettings({}, cwd);

@@ -4,6 +4,7 @@ import {
   type Deployment,
   deploymentOf,
   judgeScopes,
+  MAY_CHANGE,
   rightScopes,
   type ScopeQuestion,
 } from '../../src/instantly/judge-scopes.ts';
@@ -28,6 +29,11 @@ test('the table of needs: what is right for each purpose and place', () => {
   expect(rightScopes('writing', 'staging')).toEqual(['webhooks:update']);
   expect(rightScopes('writing', 'development')).toEqual([]);
   expect(rightScopes('both', 'development').toSorted()).toEqual(READING.toSorted());
+});
+
+test('every place has its rule, and none but production may make or delete', () => {
+  expect(Object.keys(MAY_CHANGE)).toEqual(DEPLOYMENTS);
+  expect([MAY_CHANGE.development, MAY_CHANGE.staging]).toEqual([[], ['webhooks:update']]);
 });
 
 test('every scope of the table is that of an operation, and every use has one', () => {
@@ -57,6 +63,21 @@ describe.each(DEPLOYMENTS)('in %s', (deployment) => {
 const TOO_MUCH = 'may change what';
 
 test.each<[string, Partial<ScopeQuestion>, string[]]>([
+  [
+    'what a command can do without may be there',
+    { scopes: [...READING, 'workspaces:read'] },
+    [`ok may do what it should (${[...READING, 'workspaces:read'].join(', ')})`],
+  ],
+  [
+    'and where it changes something, in production alone',
+    { scopes: ['webhooks:update', 'api_keys:delete'], purpose: 'writing', deployment: 'staging' },
+    ['fail may change what is too much in staging (api_keys:delete)'],
+  ],
+  [
+    'in production',
+    { scopes: [...WRITING, 'api_keys:delete'], purpose: 'writing' },
+    [`ok may do what it should (${[...WRITING, 'api_keys:delete'].join(', ')})`],
+  ],
   [
     'development: nothing is changed',
     { deployment: 'development', scopes: [...READING, 'webhooks:update'], purpose: 'both' },
@@ -103,22 +124,27 @@ test.each<[string, Partial<ScopeQuestion>, string[]]>([
     ['warn may do more than is needed by wildcards (webhooks:all)'],
   ],
   [
+    'production: one of all resources that stands for what is needed too',
+    { scopes: ['webhooks:create', 'webhooks:delete', 'all:update'], purpose: 'writing' },
+    ['warn may do more than is needed by wildcards (all:update)'],
+  ],
+  [
     'production: one of all resources that stands for more than that',
     { scopes: ['webhooks:all', 'all:update', 'all:create'], purpose: 'reading' },
     [
       `fail ${TOO_MUCH} nothing here needs (webhooks:all, all:update, all:create)`,
-      'fail lacks webhook_events:read, which is needed for: the watch of the service, reconcile',
-      'fail lacks campaigns:read, which is needed for: the watch of the service',
-      'warn lacks audit_logs:read, which is needed for: audit correlate',
       'warn lacks api_keys:read, which is needed for: audit correlate, doctor',
+      'warn lacks audit_logs:read, which is needed for: audit correlate',
+      'fail lacks campaigns:read, which is needed for: the watch of the service',
+      'fail lacks webhook_events:read, which is needed for: the watch of the service, reconcile',
     ],
   ],
   [
     'what the service lacks is a failure, what a command lacks a warning',
     { scopes: ['webhooks:create'], purpose: 'writing' },
     [
-      'fail lacks webhooks:update, which is needed for: resuming by the service (INSTANTLY_AUTO_RESUME), webhooks register, webhooks test, webhooks resume, secrets rotate',
       'warn lacks webhooks:delete, which is needed for: webhooks delete',
+      'fail lacks webhooks:update, which is needed for: resuming by the service (INSTANTLY_AUTO_RESUME), webhooks register, webhooks test, webhooks resume, secrets rotate',
     ],
   ],
   [

@@ -1,11 +1,12 @@
 import type { ApiKey, Settings } from '../../config/settings.ts';
-import { type KeyPurpose, neededScopes } from '../../instantly/api-uses.ts';
+import { lacksScope } from '../../instantly/api-error.ts';
+import type { KeyPurpose } from '../../instantly/api-uses.ts';
 import { type IdentifiedKey, identifyKey } from '../../instantly/identify-key.ts';
 import { type Deployment, judgeScopes, rightScopes } from '../../instantly/judge-scopes.ts';
 import type { ListedApiKey } from '../../instantly/schemas.ts';
 import { type Check, type Finding, ok, skip, warn } from './check.ts';
 import { type Context, deployment, instantlyOf, settingsOf } from './context.ts';
-import { type InstantlyLook, lacksScope } from './look-at-instantly.ts';
+import type { InstantlyLook } from './look-at-instantly.ts';
 import { probeScopes } from './probe-scopes.ts';
 import { failedCall } from './split-fault.ts';
 
@@ -40,9 +41,9 @@ async function list(instantly: InstantlyLook, findings: Finding[]): Promise<read
   try {
     return await instantly.apiKeys();
   } catch (error) {
-    const { found, fix } = failedCall(error);
-    if (lacksScope(error)) findings.push(warn(`${found}, so the scopes of the keys cannot be read`, fix ?? ''));
-    else throw error;
+    const failed = failedCall(error);
+    const unread = `${failed.found}, so the scopes of the keys cannot be read`;
+    findings.push(lacksScope(error) ? { ...failed, status: 'warn', found: unread } : failed);
     return [];
   }
 }
@@ -99,7 +100,7 @@ async function judgeUnknown(
     `see at ${KEYS_PAGE} that it has ${rightScopes(purpose, where).join(', ') || 'nothing that changes anything'} and nothing else`,
   );
   if (purpose === 'writing') return [untold];
-  const { lacking, allowed } = await probeScopes(reader, [...neededScopes('reading').keys()], signal);
+  const { lacking, allowed } = await probeScopes(reader, rightScopes('reading', where), signal);
   const findings = lacking.map((scope) =>
     warn(`the key in ${setting} lacks ${scope}, as a read has shown`, remedy(setting, purpose, where)),
   );

@@ -20,7 +20,7 @@ export const deliveriesCheck: Check = {
     if (waits > LONG_PENDING_MS) {
       findings.push(
         warn(
-          `${count(pending, 'delivery', 'deliveries')} wait, the oldest for ${showSpan(waits)}`,
+          `${count(pending, 'delivery', 'deliveries')} to be run, the oldest for ${showSpan(waits)} by now`,
           'a handler fails again and again, or no process runs handlers; see "events list --state pending" and the log',
         ),
       );

@@ -6,29 +6,38 @@ import type { ReadableStore } from '../open-store.ts';
 const LOOK_MS = 250;
 const PAGE = 1_000;
 
+export interface SoughtRequest {
+  /** Under one of which its entry is written. */
+  readonly ids: readonly string[];
+  /** Where the log ended before the request. */
+  readonly after: AuditCursor;
+  readonly withinMs: number;
+}
+
 /**
- * The audit entry of a request that was answered already: it is written with the next commit.
+ * Looks for the audit entry of a request that was refused: it is written with the next commit.
  *
- * @param ids under one of which it is written
- * @param after where the log ended before the request
- * @returns `undefined` where it does not come in time
+ * @returns `counted`: it may be one of several that an entry counts, because there was no room for each or a commit had failed
  */
 export async function findRequest(
   store: Pick<ReadableStore, 'tailAudit'>,
-  ids: readonly string[],
-  after: AuditCursor,
-  withinMs: number,
+  { ids, after, withinMs }: SoughtRequest,
   signal: AbortSignal,
-): Promise<AuditEntry | undefined> {
+): Promise<'found' | 'counted' | 'absent'> {
   const deadline = performance.now() + withinMs;
   let cursor = after;
+  let isCounted = false;
   for (;;) {
     const tail: AuditTail = await store.tailAudit(PAGE, cursor);
-    const found = tail.entries.find(({ metadata }) => ids.includes(String(metadata['requestId'])));
-    if (found !== undefined) return found;
+    if (tail.entries.some(({ metadata }) => ids.includes(String(metadata['requestId'])))) return 'found';
+    isCounted ||= tail.entries.some(countsRefused);
     cursor = tail.cursor;
     if (tail.entries.length === PAGE) continue;
-    if (performance.now() > deadline) return undefined;
+    if (performance.now() > deadline) return isCounted ? 'counted' : 'absent';
     await pause(LOOK_MS, undefined, { signal });
   }
+}
+
+function countsRefused({ action, metadata }: AuditEntry): boolean {
+  return action === 'audit.gap' || (action === 'webhook.receive' && metadata['aggregated'] === true);
 }

@@ -5,7 +5,7 @@ import type { ListedApiKey, Webhook } from '../../instantly/schemas.ts';
 import { Skipped } from './check.ts';
 
 /** The key is known and the API answers, though not with this. */
-const ANSWERED: ReadonlySet<ApiFailure> = new Set(['scope', 'plan', 'refused', 'not-found']);
+const ANSWERED: ReadonlySet<ApiFailure> = new Set(['scope', 'plan']);
 
 /** What several checks ask of Instantly, asked once. */
 export class InstantlyLook {
@@ -54,9 +54,4 @@ export class InstantlyLook {
       throw new Error('Instantly did not answer in time: try again in a few minutes');
     }
   }
-}
-
-/** Whether the key may not do this one thing. */
-export function lacksScope(error: unknown): boolean {
-  return error instanceof InstantlyApiError && error.failure === 'scope';
 }

@@ -1,5 +1,5 @@
+import { lacksScope } from '../../instantly/api-error.ts';
 import type { InstantlyReader } from '../../instantly/reader.ts';
-import { lacksScope } from './look-at-instantly.ts';
 
 /** An address that no webhook has: its deliveries, which would be people's mail, are none. */
 const NOBODY = 'https://receiver.invalid/';

@@ -4,15 +4,15 @@ import { type Check, type Finding, fail, ok, warn } from './check.ts';
 import { storeOf } from './context.ts';
 import { showSpan } from './show-span.ts';
 
-/** Milliseconds: a receiver tells of itself each minute. */
+/** Milliseconds: a process tells of itself each minute. */
 const FRESH_MS = 150_000;
 
-/** Those that say they serve on this store. Workers do not tell of themselves. */
+/** The processes that say they serve on this store. */
 export const receiversCheck: Check = {
   name: 'receivers',
   needs: ['DATABASE_URL'],
   run: async (context) => {
-    const found = await findReceivers(storeOf(context));
+    const found = await findProcesses(storeOf(context));
     const silent = found.filter(({ ageMs }) => ageMs > FRESH_MS);
     const live = found.filter(({ ageMs }) => ageMs <= FRESH_MS);
     const findings: Finding[] = silent.map(({ owner, ageMs }) =>
@@ -21,18 +21,33 @@ export const receiversCheck: Check = {
         'look at its log',
       ),
     );
-    if (live.length === 0)
-      findings.push(fail('none runs on this store: nothing is received', 'start it ("npm start")'));
-    else findings.push(ok(`${live.length} on this store (${live.map(({ role }) => `role ${role}`).join(', ')})`));
-    return findings;
+    return [...findings, ...judgeRoles(live.map(({ role }) => role))];
   },
 };
 
-/** Takes webhooks on this store, or did a few minutes ago. Whoever only looks forgets none of those that are gone. */
+function judgeRoles(roles: readonly LivePresence['role'][]): Finding[] {
+  if (!roles.some(takesWebhooks)) {
+    return [fail('none runs on this store: nothing is received', 'start it ("npm start")')];
+  }
+  if (roles.every((role) => role === 'receiver')) {
+    return [warn('none runs handlers: all that run have the role receiver', 'start one with ROLE=worker')];
+  }
+  return [ok(`${roles.length} on this store (${roles.map((role) => `role ${role}`).join(', ')})`)];
+}
+
+/** Those that take webhooks on this store, or did a few minutes ago. */
 export async function findReceivers(store: Pick<ReadableStore, 'listDocuments'>): Promise<LivePresence[]> {
-  const found = await livePresences({
+  return (await findProcesses(store)).filter(({ role }) => takesWebhooks(role));
+}
+
+/** Whoever only looks forgets none of those that are gone. */
+function findProcesses(store: Pick<ReadableStore, 'listDocuments'>): Promise<LivePresence[]> {
+  return livePresences({
     listDocuments: (prefix, limit) => store.listDocuments(prefix, limit),
     dropDocument: async () => undefined,
   });
-  return found.filter(({ role }) => role !== 'worker');
+}
+
+function takesWebhooks(role: LivePresence['role']): boolean {
+  return role !== 'worker';
 }

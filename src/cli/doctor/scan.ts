@@ -1,6 +1,7 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import type { Finding as Found, ScanReport } from '../../scan-secrets/report.ts';
 import { count } from '../print.ts';
-import { secretHomes, secretsInUse } from '../secrets-in-use.ts';
 import { type Check, type Finding, fail, ok, Skipped, warn } from './check.ts';
 
 const LIMIT_MS = 20_000;
@@ -12,20 +13,42 @@ const FIX = 'make it worthless by a new one first, then take it out; "secrets sc
 export const scanCheck: Check = {
   name: 'secrets scan',
   needs: [],
-  run: async ({ cwd, examined: { settings } }, signal) => {
-    const limit = AbortSignal.timeout(LIMIT_MS);
-    const inUse = settings === undefined ? {} : { known: secretsInUse(settings), homes: secretHomes(settings) };
-    // Here and not above: loading its rules takes longer than all other checks.
-    const { scanDirectory } = await import('../../scan-secrets/scan-directory.ts');
-    try {
-      const ended = AbortSignal.any([signal, limit]);
-      return report(await scanDirectory({ dir: cwd, history: true, signal: ended, ...inUse }));
-    } catch (error) {
-      if (signal.aborted || !limit.aborted) throw error;
+  run: async ({ cwd }, signal) => {
+    const answer = await scanElsewhere(cwd, signal);
+    if (answer === undefined) {
       throw new Skipped(`it takes longer than ${LIMIT_MS / 1_000} s here`, 'run "secrets scan", which has the time');
     }
+    if ('failed' in answer) throw new Error(answer.failed);
+    return report(answer.report);
   },
 };
+
+type Answer = { readonly report: ScanReport } | { readonly failed: string };
+
+/**
+ * In a process of its own: the scan reads the store's file too, and where a process closes a file, the system takes from it every
+ * lock that it holds there, those of the SQLite that has it open meanwhile among them.
+ *
+ * @returns `undefined` where it takes too long
+ */
+async function scanElsewhere(cwd: string, signal: AbortSignal): Promise<Answer | undefined> {
+  const child = fork(new URL('./scan-process.ts', import.meta.url), {
+    cwd,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  const ended = once(child, 'exit').then((): Answer => ({ failed: 'the scan has ended without a word' }));
+  try {
+    const message = once(child, 'message', { signal: AbortSignal.any([signal, limit]) });
+    // What the other process sends is what scan-process.ts says.
+    return await Promise.race([message.then(([answer]) => answer as Answer), ended]);
+  } catch (error) {
+    if (signal.aborted || !limit.aborted) throw error;
+    return undefined;
+  } finally {
+    child.kill('SIGTERM');
+  }
+}
 
 function report({ findings: found, filesScanned, blobsScanned, history, complete }: ScanReport): Finding[] {
   const places = [

@@ -15,7 +15,7 @@ export const spillCheck: Check = {
     if (events === 0) return [ok('empty: PostgreSQL has everything')];
     return [
       warn(
-        `${count(events, 'event')} wait in ${file} for PostgreSQL`,
+        `${count(events, 'event')} in ${file}, still to be moved to PostgreSQL`,
         'a receiver moves them by itself once PostgreSQL answers; "store drain FILE" empties one that was left behind',
       ),
     ];

@@ -1,0 +1,343 @@
+import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { Secret } from '../../src/config/secret.ts';
+import { startFakeInstantly } from '../../src/fake-instantly/start-fake-instantly.ts';
+import { InstantlyApiError } from '../../src/instantly/api-error.ts';
+import { openAccounts } from '../../src/instantly/open-accounts.ts';
+import { OPERATIONS, type OperationName } from '../../src/instantly/operations.ts';
+import { Pacer } from '../../src/instantly/pacer.ts';
+import { InstantlyReader } from '../../src/instantly/reader.ts';
+import { type AccountOptions, type ApiCall, ServiceAccount } from '../../src/instantly/service-account.ts';
+import { startTarget, type Target } from '../support/call-fake.ts';
+
+const KEY = 'key-for-writing-of-this-test';
+const ATTEMPTS = 5;
+const NEVER = new AbortController().signal;
+/** More than is read of an answer, in a few kilobytes. */
+const BOMB = gzipSync(Buffer.alloc(65 * 1024 * 1024, 32), { level: 1 });
+
+let api: Target;
+let calls: ApiCall[];
+let pauses: number[];
+
+beforeEach(async () => {
+  api = await startTarget();
+  calls = [];
+  pauses = [];
+});
+afterEach(() => api.stop());
+
+function account(more: Partial<AccountOptions> = {}): ServiceAccount {
+  return new ServiceAccount({
+    apiUrl: api.url,
+    key: { setting: 'INSTANTLY_WRITE_KEY', secret: new Secret(KEY) },
+    pacer: new Pacer(10_000),
+    onCall: (call) => void calls.push(call),
+    pause: async (milliseconds) => void pauses.push(milliseconds),
+    timeoutMs: 10_000,
+    ...more,
+  });
+}
+
+const call = (operation: OperationName, more: Partial<AccountOptions> = {}, signal = NEVER): Promise<unknown> =>
+  account(more).call({ operation, id: 'one', body: undefined }, z.unknown(), signal);
+
+/** Answers one after another; the last one from then on. */
+function answerInTurn(...answers: ((response: ServerResponse) => void)[]): void {
+  let next = 0;
+  api.answer = (response) => {
+    const answer = answers[Math.min(next, answers.length - 1)];
+    next += 1;
+    answer?.(response);
+  };
+}
+
+const status =
+  (code: number, body: unknown = { message: 'because' }) =>
+  (response: ServerResponse): void =>
+    void response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+const drop = (response: ServerResponse): void => void response.destroy();
+
+const WORDS = Object.keys(OPERATIONS) as OperationName[];
+
+describe('what is tried again', () => {
+  test('is every operation but making a webhook, which could make two', () => {
+    expect(WORDS.filter((name) => !OPERATIONS[name].repeatable)).toEqual(['webhooks.create']);
+  });
+
+  test.each(WORDS)('%s, where the answer tells that it may pass', async (operation) => {
+    for (const [answer, attempts] of [
+      [status(429), ATTEMPTS],
+      [status(500), OPERATIONS[operation].repeatable ? ATTEMPTS : 1],
+      [status(503), OPERATIONS[operation].repeatable ? ATTEMPTS : 1],
+      [drop, OPERATIONS[operation].repeatable ? ATTEMPTS : 1],
+      [status(400), 1],
+      [status(401), 1],
+      [status(404), 1],
+    ] as const) {
+      api.received.length = 0;
+      api.answer = answer;
+      await expect(call(operation)).rejects.toBeInstanceOf(InstantlyApiError);
+      expect(api.received).toHaveLength(attempts);
+    }
+  });
+
+  test('until it succeeds, after pauses that grow', async () => {
+    answerInTurn(status(429), status(500), drop, status(503), status(200, { ok: true }));
+    expect(await call('webhooks.list', { random: () => 0.999_999 })).toEqual({ ok: true });
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000]);
+    expect(calls.map(({ attempt, reason, status: code }) => [attempt, reason, code])).toEqual([
+      [1, 'rate-limited', 429],
+      [2, 'server', 500],
+      [3, 'unreachable', null],
+      [4, 'server', 503],
+      [5, 'ok', 200],
+    ]);
+  });
+
+  test('no pause is none at all', async () => {
+    answerInTurn(status(500), status(200));
+    await call('webhooks.list', { random: () => 0 });
+    expect(pauses).toEqual([1]);
+  });
+
+  test('a webhook that is being made after 429, but not after a time-out', async () => {
+    answerInTurn(status(429), status(200, { id: 'made' }));
+    expect(await call('webhooks.create')).toEqual({ id: 'made' });
+    api.received.length = 0;
+    answerInTurn(() => undefined);
+    await expect(call('webhooks.create', { timeoutMs: 50 })).rejects.toMatchObject({ failure: 'timeout' });
+    expect(api.received).toHaveLength(1);
+  });
+
+  test('nothing whose call cannot be audited, and its answer is not used', async () => {
+    answerInTurn(status(200, { id: 'secretly' }));
+    const onCall = async (): Promise<never> => {
+      throw new Error('the store is away');
+    };
+    await expect(call('webhooks.list', { onCall })).rejects.toThrow('the store is away');
+    expect(api.received).toHaveLength(1);
+  });
+});
+
+describe('an answer', () => {
+  test('that leads elsewhere is not followed, so that the key does not travel on', async () => {
+    const elsewhere = await startTarget();
+    for (const code of [301, 302, 303, 307, 308]) {
+      answerInTurn((response) => void response.writeHead(code, { location: `${elsewhere.url}/api/v2/webhooks` }).end());
+      await expect(call('webhooks.list')).rejects.toThrow(
+        `the answer (status ${code}) is not what Instantly has published: it leads elsewhere`,
+      );
+    }
+    expect(elsewhere.received).toEqual([]);
+    await elsewhere.stop();
+  });
+
+  test('that is too large is given up, compressed or not', async () => {
+    answerInTurn((response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(BOMB));
+    await expect(call('webhooks.list')).rejects.toMatchObject({ failure: 'too-large' });
+    let written = 0;
+    answerInTurn((response) => {
+      const chunk = Buffer.alloc(1024 * 1024, 32);
+      const write = (): void => {
+        while (written < 1_000 && !response.destroyed) {
+          written += 1;
+          if (!response.write(chunk)) {
+            response.once('drain', write);
+            return;
+          }
+        }
+      };
+      write();
+    });
+    await expect(call('webhooks.list')).rejects.toMatchObject({ failure: 'too-large' });
+    expect(written).toBeLessThan(200);
+  });
+
+  test('of large payloads is asked for in smaller pages', async () => {
+    api.answer = (response) => {
+      const limit = new URL(response.req.url ?? '', api.url).searchParams.get('limit');
+      if (limit === '1') status(200, { items: [] })(response);
+      else response.writeHead(200, { 'content-encoding': 'gzip' }).end(BOMB);
+    };
+    const page = await new InstantlyReader(account()).webhookEvents({ from: '2026-11-01', to: '2026-11-02' }, NEVER);
+    expect(page).toEqual({ items: [], next: undefined });
+    expect(api.received.map(({ path }) => new URL(path, api.url).searchParams.get('limit'))).toEqual(['25', '5', '1']);
+  });
+
+  test('that trickles ends with the time for it', async () => {
+    answerInTurn((response) => {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    const started = performance.now();
+    await expect(call('webhooks.create', { timeoutMs: 200 })).rejects.toMatchObject({ failure: 'timeout' });
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(calls).toMatchObject([{ reason: 'timeout', status: null }]);
+  });
+
+  test('that breaks off is as good as none', async () => {
+    answerInTurn((response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('{"items":');
+      setTimeout(() => response.destroy(), 20);
+    });
+    await expect(call('webhooks.create')).rejects.toMatchObject({ failure: 'unreachable', isOutcomeUnknown: true });
+  });
+
+  test.each([
+    [200, 'not json', 'unreadable'],
+    [200, '', undefined],
+    [204, '', undefined],
+    [403, '{"statusCode":403,"message":"scope"}', 'scope'],
+    [403, '{"error":"no"}', 'blocked'],
+    [403, '', 'blocked'],
+    [403, '<html>', 'blocked'],
+    [418, '{}', 'server'],
+    [502, '<html>', 'server'],
+    [422, '{"message":"no"}', 'refused'],
+  ])('%s with %p: %s', async (code, body, failure) => {
+    answerInTurn((response) => void response.writeHead(code).end(body));
+    const asked = call('webhooks.create');
+    if (failure === undefined) expect(await asked).toBeNull();
+    else await expect(asked).rejects.toMatchObject({ failure, status: code });
+  });
+
+  test('tells how their clock differs from ours, where it tells the time', async () => {
+    const theirs = new Date(Date.now() + 3_600_000).toUTCString();
+    const one = account();
+    answerInTurn((response) => void response.writeHead(200, { date: theirs }).end('{}'));
+    expect(one.clockSkewMs).toBeUndefined();
+    await one.call({ operation: 'webhooks.list' }, z.unknown(), NEVER);
+    expect(Math.abs((one.clockSkewMs ?? 0) - 3_600_000)).toBeLessThan(5_000);
+    answerInTurn((response) => {
+      response.sendDate = false;
+      response.writeHead(200).end('{}');
+    });
+    await one.call({ operation: 'webhooks.list' }, z.unknown(), NEVER);
+    expect(Math.abs((one.clockSkewMs ?? 0) - 3_600_000)).toBeLessThan(5_000);
+  });
+});
+
+describe('the key', () => {
+  test('stands in its header and nowhere else', async () => {
+    api.answer = status(200);
+    await account().call({ operation: 'webhooks.update', id: 'a/b?c', body: { name: 'n' } }, z.unknown(), NEVER);
+    const [{ path, headers, body } = { path: '', headers: {}, body: '' }] = api.received;
+    expect(path).toBe('/api/v2/webhooks/a%2Fb%3Fc');
+    expect(headers.authorization).toBe(`Bearer ${KEY}`);
+    const { authorization: _, ...others } = headers;
+    expect(JSON.stringify([others, path, body])).not.toContain(KEY);
+  });
+
+  test('and what was sent with it are told in no error', async () => {
+    const token = 'the-token-of-this-webhook';
+    const echo = `headers ${token}, Bearer ${token}, key ${KEY} \u202e\n are wrong`;
+    answerInTurn(status(400, { message: echo }));
+    const body = { headers: { authorization: `Bearer ${token}` } };
+    const error: unknown = await account()
+      .call({ operation: 'webhooks.create', body }, z.unknown(), NEVER)
+      .catch((reason: unknown) => reason);
+    const told = error instanceof Error ? error.message : '';
+    expect(told).toContain('Instantly refused the request (400)');
+    for (const secret of [token, KEY]) expect(told).not.toContain(secret);
+    expect(told).not.toMatch(/[\n\u202e]/);
+    expect(told.length).toBeLessThan(300);
+  });
+});
+
+describe('who ends it', () => {
+  const reason = new Error('ended by the operator');
+
+  test('ends a call that is under way', async () => {
+    const stop = new AbortController();
+    api.answer = () => stop.abort(reason);
+    await expect(call('webhooks.list', {}, stop.signal)).rejects.toBe(reason);
+    expect(calls).toMatchObject([{ reason: 'aborted', status: null }]);
+    expect(api.received).toHaveLength(1);
+  });
+
+  test('ends one whose answer is being read', async () => {
+    const stop = new AbortController();
+    api.answer = (response) => {
+      response.writeHead(200).write('{');
+      setTimeout(() => stop.abort(reason), 50);
+    };
+    await expect(call('webhooks.list', {}, stop.signal)).rejects.toBe(reason);
+    expect(calls).toMatchObject([{ reason: 'aborted' }]);
+  });
+
+  test('ends the pause between two attempts', async () => {
+    const stop = new AbortController();
+    api.answer = status(500);
+    const options: AccountOptions = {
+      apiUrl: api.url,
+      key: { setting: 'INSTANTLY_WRITE_KEY', secret: new Secret(KEY) },
+      pacer: new Pacer(10_000),
+      onCall: () => void setTimeout(() => stop.abort(reason), 20),
+      random: () => 0.999,
+    };
+    const asked = new ServiceAccount(options).call({ operation: 'webhooks.list' }, z.unknown(), stop.signal);
+    await expect(asked).rejects.toBe(reason);
+    expect(api.received).toHaveLength(1);
+  });
+
+  test('before it has begun has nothing called', async () => {
+    await expect(call('webhooks.list', {}, AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(api.received).toEqual([]);
+  });
+});
+
+describe('the pace', () => {
+  test('is ten calls a second', async () => {
+    const pacer = new Pacer(10);
+    const times = await Promise.all(Array.from({ length: 14 }, () => pacer.turn(NEVER).then(() => performance.now())));
+    for (const [index, time] of times.entries()) {
+      const tenBefore = times[index - 10];
+      // A timer may be a millisecond early.
+      if (tenBefore !== undefined) expect(time - tenBefore).toBeGreaterThan(990);
+    }
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  });
+
+  test('is no pace where nobody hurries', async () => {
+    let now = 0;
+    const pacer = new Pacer(0.001, () => now);
+    for (let turn = 0; turn < 5; turn += 1) {
+      await pacer.turn(NEVER);
+      now += 1_000_000;
+    }
+  });
+
+  test('lets go of whoever is told to end', async () => {
+    const pacer = new Pacer(0.001, () => 0);
+    await pacer.turn(NEVER);
+    const stop = new AbortController();
+    const reason = new Error('ended by the operator');
+    const waiting = pacer.turn(stop.signal);
+    stop.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+  });
+
+  test('is shared by what reads and what writes', async () => {
+    const fake = await startFakeInstantly();
+    const { reader, writer } = openAccounts(
+      {
+        apiUrl: fake.url,
+        readKey: { setting: 'INSTANTLY_READ_KEY', secret: new Secret(fake.keys.read) },
+        writeKey: { setting: 'INSTANTLY_WRITE_KEY', secret: new Secret(fake.keys.all) },
+      },
+      'operator',
+      () => undefined,
+    );
+    const missing = '00000000-0000-4000-8000-000000000000';
+    const asked = Array.from({ length: 4 }, () => [reader?.eventTypes(NEVER), writer?.deleteWebhook(missing, NEVER)]);
+    await Promise.all(asked.flat());
+    const times = fake.calls().map(({ at }) => at);
+    expect(times).toHaveLength(8);
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(650);
+    await fake.close();
+  });
+});

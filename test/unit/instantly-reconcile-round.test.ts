@@ -1,0 +1,191 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { InstantlyApiError } from '../../src/instantly/api-error.ts';
+import { rememberFirstStart } from '../../src/instantly/first-start.ts';
+import { oldestOfUse, type Round, type RoundOptions, reconcileRound } from '../../src/instantly/reconcile-round.ts';
+import type { WebhookEvent } from '../../src/instantly/schemas.ts';
+import { type ReconcileState, readWatchState, writeWatchState } from '../../src/instantly/watch-state.ts';
+import { attempt, inboxOf, type Log, logOf, OUR_URL, RETENTION_MS, storedEvents } from '../support/instantly-log.ts';
+import { createTestStore, type TestStore } from './inbox-support.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const NOW = Date.now();
+const FRESH: ReconcileState = { through: null, allFrom: null, run: null, undated: [] };
+
+let under: TestStore;
+
+beforeEach(async () => {
+  under = await createTestStore();
+  await rememberFirstStart(under.store, NOW - 24 * HOUR_MS);
+});
+afterEach(() => under.remove());
+
+function round(log: Log, state: ReconcileState, now = NOW, more: Partial<RoundOptions> = {}): Promise<Round> {
+  return reconcileRound(state, now, {
+    reader: log,
+    store: under.store,
+    inbox: inboxOf(under.store),
+    url: OUR_URL,
+    retentionMs: RETENTION_MS,
+    onAccepted: () => undefined,
+    save: async () => undefined,
+    signal: new AbortController().signal,
+    ...more,
+  });
+}
+
+const kept = async (): Promise<number> => (await storedEvents(under.store)).length;
+const failures = (n: number, at = NOW - MINUTE_MS): WebhookEvent[] =>
+  Array.from({ length: n }, (_, index) => attempt(at - index * 1_000));
+
+describe('the window of a round', () => {
+  test('begins with the first start, then with where the last one ended, and looks back behind it', async () => {
+    const log = logOf([attempt(NOW - 25 * HOUR_MS), attempt(NOW - 23 * HOUR_MS)]);
+    const first = await round(log, FRESH);
+    expect(first).toMatchObject({ state: { through: NOW, run: null }, report: { found: 1, recovered: 1 } });
+    log.items = [attempt(NOW - HOUR_MS), attempt(NOW - 3 * HOUR_MS), attempt(NOW + HOUR_MS)];
+    const second = await round(log, first.state, NOW + 2 * HOUR_MS);
+    // Two hours before where the first one ended; what is older was looked at by then.
+    expect(second).toMatchObject({ state: { through: NOW + 2 * HOUR_MS }, report: { found: 2, recovered: 2 } });
+  });
+
+  test('where nothing ever served here is empty, and never longer than retention', async () => {
+    const other = await createTestStore();
+    expect(await oldestOfUse({ store: other.store, retentionMs: RETENTION_MS }, NOW)).toBe(NOW);
+    await rememberFirstStart(other.store, NOW - 2 * RETENTION_MS);
+    // The first counts.
+    await rememberFirstStart(other.store, NOW);
+    expect(await oldestOfUse({ store: other.store, retentionMs: RETENTION_MS }, NOW)).toBe(NOW - RETENTION_MS);
+    await other.remove();
+  });
+
+  test('is of everything from where a webhook was disabled on, once', async () => {
+    const log = logOf([attempt(NOW - 5 * HOUR_MS, { success: null }), attempt(NOW - 9 * HOUR_MS, { success: null })]);
+    const state = { ...FRESH, through: NOW - MINUTE_MS, allFrom: NOW - 6 * HOUR_MS };
+    const all = await round(log, state);
+    expect(all).toMatchObject({ state: { allFrom: null, run: null, through: NOW }, report: { recovered: 1 } });
+    log.queries.length = 0;
+    await round(log, all.state, NOW + MINUTE_MS);
+    expect(log.queries.map(({ success }) => success)).toEqual([false]);
+  });
+
+  test('does not go back in time with the clock', async () => {
+    const { state } = await round(logOf([]), { ...FRESH, through: NOW }, NOW - HOUR_MS);
+    expect(state.through).toBe(NOW);
+  });
+});
+
+describe('a run that is interrupted', () => {
+  /** Runs until the given page, as if the process were killed just before or just after that page was saved. */
+  async function interrupt(log: Log, state: ReconcileState, page: number, isSaved: boolean): Promise<void> {
+    let pages = 0;
+    const killed = round(log, state, NOW, {
+      save: async (progress) => {
+        pages += 1;
+        const write = async (): Promise<void> =>
+          writeWatchState(under.store, { ...(await readWatchState(under.store)), reconcile: progress });
+        if (pages < page || isSaved) await write();
+        if (pages === page) throw new Error('killed');
+      },
+    });
+    await expect(killed).rejects.toThrow('killed');
+  }
+
+  const saved = async (): Promise<ReconcileState> => (await readWatchState(under.store)).reconcile;
+
+  test.each([1, 2, 3, 4, 5].flatMap((page) => [true, false].map((isSaved) => [page, isSaved] as const)))(
+    'at page %s (saved: %s) goes on there, and all of it is held once',
+    async (page, isSaved) => {
+      const log = logOf(failures(23));
+      await interrupt(log, FRESH, page, isSaved);
+      expect(await kept()).toBe(Math.min(23, page * 5));
+      const before = log.queries.length;
+      const { state, report } = await round(log, await saved(), NOW + HOUR_MS);
+      expect(report.complete).toBe(true);
+      expect(await kept()).toBe(23);
+      expect(report.recovered + Math.min(23, page * 5)).toBe(23);
+      expect(state.run).toBeNull();
+      const last = Math.min(23, (isSaved ? page : page - 1) * 5) - 1;
+      expect(log.queries[before]?.startingAfter).toBe(log.items[last]?.id);
+      expect(new Set(log.items.map(({ id }) => id))).toEqual(log.read);
+    },
+  );
+
+  test('and what fails meanwhile is fetched by the run after it', async () => {
+    const log = logOf(failures(23));
+    await interrupt(log, FRESH, 2, true);
+    log.items = [...failures(4, NOW + 30 * MINUTE_MS), ...log.items];
+    const taken = await round(log, await saved(), NOW + HOUR_MS);
+    expect(taken).toMatchObject({ report: { recovered: 13, complete: true }, state: { run: null, through: NOW } });
+    const next = await round(log, taken.state, NOW + HOUR_MS);
+    expect(next).toMatchObject({ report: { recovered: 4 }, state: { through: NOW + HOUR_MS } });
+    expect(await kept()).toBe(27);
+  });
+
+  test('keeps a disabled spell that is noticed meanwhile for a run of its own', async () => {
+    const log = logOf(failures(23));
+    await interrupt(log, FRESH, 2, true);
+    const taken = await round(log, { ...(await saved()), allFrom: NOW - 3 * HOUR_MS }, NOW + HOUR_MS);
+    expect(taken.state).toMatchObject({ run: null, allFrom: NOW - 3 * HOUR_MS });
+    log.items = [attempt(NOW - 2 * HOUR_MS, { success: null }), ...log.items];
+    const next = await round(log, taken.state, NOW + HOUR_MS);
+    expect(next).toMatchObject({ state: { allFrom: null }, report: { recovered: 1 } });
+  });
+
+  test.each(['refused', 'not-found'] as const)('and whose cursor is %s begins its window anew', async (failure) => {
+    const log = logOf(failures(23));
+    await interrupt(log, FRESH, 2, true);
+    const refusing: Log = {
+      ...log,
+      webhookEvents: (query, signal) => {
+        if (query.startingAfter === undefined) return log.webhookEvents(query, signal);
+        const [setting, operation] = ['INSTANTLY_READ_KEY', 'webhook-events.list'] as const;
+        return Promise.reject(new InstantlyApiError({ failure, operation, setting, status: 400 }));
+      },
+    };
+    let progress: ReconcileState | undefined;
+    const save = async (state: ReconcileState): Promise<void> => {
+      progress = state;
+    };
+    await expect(round(refusing, await saved(), NOW + HOUR_MS, { save })).rejects.toMatchObject({ failure });
+    expect(progress?.run).toEqual({ mode: 'failed', from: NOW - 24 * HOUR_MS, to: NOW });
+    const { report } = await round(log, progress ?? FRESH, NOW + HOUR_MS);
+    expect(report).toMatchObject({ complete: true, held: 10, recovered: 13 });
+  });
+
+  test('because a run over everything fails at once asks for everything again', async () => {
+    const log: Log = { ...logOf(failures(3)), webhookEvents: () => Promise.reject(new Error('away')) };
+    const state = { ...FRESH, through: NOW, allFrom: NOW - HOUR_MS };
+    await writeWatchState(under.store, { ...(await readWatchState(under.store)), reconcile: state });
+    await expect(round(log, state)).rejects.toThrow('away');
+    expect(await saved()).toEqual(state);
+  });
+});
+
+describe('payloads without a time of their own', () => {
+  test('are taken once, though their key is forgotten after an hour', async () => {
+    const items = [attempt(NOW - MINUTE_MS, { payload: { n: 1 } }), attempt(NOW - MINUTE_MS, { payload: { n: 2 } })];
+    const log = logOf(items);
+    const { state } = await round(log, FRESH);
+    expect(state.undated).toHaveLength(2);
+    // The store forgets them; the state does not.
+    const other = await createTestStore();
+    await rememberFirstStart(other.store, NOW - 24 * HOUR_MS);
+    const later = await round(log, state, NOW + 90 * MINUTE_MS, { store: other.store, inbox: inboxOf(other.store) });
+    expect(later.report).toMatchObject({ held: 2, recovered: 0 });
+    expect(later.state.undated).toHaveLength(2);
+    await other.remove();
+  });
+
+  test('are remembered in a number that has an end', async () => {
+    const undated = Array.from({ length: 700 }, (_, n) => `group ${n}`);
+    await writeWatchState(under.store, { ...(await readWatchState(under.store)), reconcile: { ...FRESH, undated } });
+    const { reconcile } = await readWatchState(under.store);
+    expect(reconcile.undated).toEqual(undated.slice(-500));
+  });
+});
+
+test('a state that another release has written otherwise is begun anew', async () => {
+  await under.store.writeDocument('watch', '{"at":"yesterday"}', null);
+  expect(await readWatchState(under.store)).toMatchObject({ at: 0, reconcile: FRESH });
+});
