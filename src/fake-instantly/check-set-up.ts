@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { isLoopbackHost } from '../config/is-loopback.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { isDate } from './check-schema.ts';
-import { isLoopbackHost } from './loopback.ts';
 import type { SetUp } from './options.ts';
 import { SCOPES } from './scopes.ts';
 import { SUBSCRIPTIONS } from './shapes.ts';

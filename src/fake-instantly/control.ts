@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { isLoopbackAddress, isLoopbackHost } from '../config/is-loopback.ts';
 import { sample } from '../events/make-sample.ts';
 import { ApiError } from './api-error.ts';
 import { isObject } from './check-schema.ts';
 import { TooManyDeliveries } from './deliveries.ts';
 import { emitEvent, emitSamples } from './emit-events.ts';
 import { faultSchema } from './fault-schema.ts';
-import { isLoopbackAddress, isLoopbackHost } from './loopback.ts';
 import { failure, send, success } from './outcome.ts';
 import { readJsonBody } from './read-body.ts';
 import type { Service } from './service.ts';

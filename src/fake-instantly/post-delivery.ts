@@ -1,8 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { types } from 'node:util';
+import { isLoopbackHost } from '../config/is-loopback.ts';
 import { errnoCode } from '../config/read-text-file.ts';
-import { isLoopbackHost } from './loopback.ts';
 
 export interface PosterOptions {
   /** Milliseconds from the first byte to the answer's headers. */

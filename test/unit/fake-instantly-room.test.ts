@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { isLoopbackAddress, isLoopbackHost } from '../../src/fake-instantly/loopback.ts';
+import { isLoopbackAddress, isLoopbackHost } from '../../src/config/is-loopback.ts';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '../../audit/new-id.ts';
+import { isLoopbackHost } from '../../config/is-loopback.ts';
 import { errnoCode } from '../../config/read-text-file.ts';
 import type { Settings } from '../../config/settings.ts';
-import { isLoopbackHost } from '../../fake-instantly/loopback.ts';
 import { askUrl, type UrlAnswer } from './ask-url.ts';
 import { type Check, type Finding, fail, ok, Skipped, skip, warn } from './check.ts';
 import { type Context, settingsOf } from './context.ts';
