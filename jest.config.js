@@ -13,7 +13,8 @@ export default {
     ],
   },
   moduleFileExtensions: ['ts', 'js', 'mjs', 'json', 'node'],
-  testTimeout: 30_000,
+  // Many tests start processes, and a busy machine starts them slowly. Nothing is measured by it.
+  testTimeout: 90_000,
   coverageProvider: 'v8',
   // store.ts holds types alone, which no run can cover.
   collectCoverageFrom: ['src/{authenticate,inbox,audit}/**/*.ts', '!src/inbox/store.ts'],

@@ -2,7 +2,7 @@ import { EventEmitter, on } from 'node:events';
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** The JSON lines of a receiver as they come. Fit to be pino's destination. */
 export class CapturedLog {
