@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { parseBearerToken } from '../config/parse-keys.ts';
 import { errnoCode } from '../config/read-text-file.ts';
 import { replaceFile } from '../config/replace-file.ts';
@@ -12,6 +11,7 @@ import { checkNewKey, type NewKeyFindings } from '../instantly/check-new-key.ts'
 import { identifyKey } from '../instantly/identify-key.ts';
 import { deploymentOf } from '../instantly/judge-scopes.ts';
 import { openAccounts } from '../instantly/open-accounts.ts';
+import { pause } from '../instantly/pause.ts';
 import { livePresences } from '../instantly/presence.ts';
 import type { InstantlyWriter } from '../instantly/writer.ts';
 import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
@@ -151,7 +151,7 @@ async function awaitProcesses(
     const live = await livePresences(store);
     const behind = live.filter(({ apiKeys }) => !apiKeys.includes(wanted)).length;
     if (behind === 0 || performance.now() > deadline) return behind;
-    await pause(LOOK_MS, undefined, { signal });
+    await pause(LOOK_MS, signal);
   }
 }
 

@@ -1,6 +1,7 @@
 import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { tokenOf } from './header-token.ts';
+import { leadsTo } from './leads-to.ts';
 import type { Webhook } from './schemas.ts';
 import { isRetired, mintedTokensAt, type TokenBook } from './token-book.ts';
 
@@ -36,7 +37,7 @@ export function describeWebhook(
     id: webhook.id,
     name: webhook.name ?? null,
     url: withoutQuery(webhook.target_hook_url),
-    own: webhook.target_hook_url === url,
+    own: url !== undefined && leadsTo(webhook.target_hook_url, url),
     status: statusOf(webhook),
     disabledSince: webhook.timestamp_error ?? null,
     eventType: webhook.event_type ?? null,

@@ -3,6 +3,7 @@ import { InstantlyApiError } from './api-error.ts';
 import { chooseToken, type TokenSettings } from './choose-token.ts';
 import { type Confirmation, confirmDelivery } from './confirm-delivery.ts';
 import { withToken } from './header-token.ts';
+import { leadsTo } from './leads-to.ts';
 import { awaitReceivers } from './mint-token.ts';
 import type { InstantlyReader } from './reader.ts';
 import type { Webhook } from './schemas.ts';
@@ -76,7 +77,7 @@ export async function registerWebhook(options: RegisterOptions): Promise<Registe
 
 /** Those that post to this receiver. */
 export function ownWebhooks(webhooks: readonly Webhook[], url: string): Webhook[] {
-  return webhooks.filter(({ target_hook_url: target }) => target === url);
+  return webhooks.filter(({ target_hook_url: target }) => leadsTo(target, url));
 }
 
 /** Where the answer was lost the webhook may be there all the same; a second one would deliver everything twice. */

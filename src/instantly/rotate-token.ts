@@ -48,7 +48,12 @@ export interface Rotated {
  */
 export async function rotateToken(options: RotateOptions): Promise<Rotated> {
   const { store, reader, writer, settings, url, withinMs, onStep, signal } = options;
-  const own = ownWebhooks(await reader.webhooks(signal), url);
+  const all = await reader.webhooks(signal);
+  const own = ownWebhooks(all, url);
+  await refuseForgotten(
+    options,
+    all.filter((webhook) => !own.includes(webhook)),
+  );
   if (own.length === 0) {
     throw new Error('no webhook at Instantly posts to this receiver; the command "webhooks register" makes one');
   }
@@ -75,6 +80,23 @@ export async function rotateToken(options: RotateOptions): Promise<Rotated> {
     replaced: replaced.map(tokenId),
     until,
   };
+}
+
+/** A webhook that posts elsewhere with a token of ours, over another name of the receiver perhaps, would be refused once that
+ * has run out. */
+async function refuseForgotten({ store, settings }: RotateOptions, others: readonly Webhook[]): Promise<void> {
+  const known = new Set(await configuredTokens(store, settings));
+  const { book } = await readTokenBook(store);
+  for (const { fingerprint } of book.minted) known.add(fingerprint);
+  const carriers = others.filter((webhook) => {
+    const digest = digestOf(webhook, settings.authentication.tokenHeader);
+    return digest !== undefined && known.has(fingerprintToken(settings.audit.key, digest));
+  });
+  if (carriers.length === 0) return;
+  const ids = carriers.map(({ id }) => id).join(', ');
+  throw new Error(
+    `the webhook ${ids} carries a token of this receiver and posts to another address than PUBLIC_URL, so it would be refused after a rotation; give it the address of PUBLIC_URL, or delete it ("webhooks list" shows it)`,
+  );
 }
 
 interface UnderWay {

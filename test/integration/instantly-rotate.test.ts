@@ -106,3 +106,35 @@ test('one that fails half way refuses nothing and is taken up', async () => {
   expect(rig.fake.webhooks()[0]?.headers?.['x-webhook-secret']).toBe(carried);
   expect(rig.fake.log().filter(({ success }) => !success)).toEqual([]);
 });
+
+test('a webhook made by hand with a query is ours, one that posts elsewhere with our token holds the rotation up', async () => {
+  rig = await startRig({
+    fake: {
+      webhooks: [
+        {
+          target_hook_url: `${WEBHOOK_URL}?by=hand`,
+          name: 'by hand',
+          event_type: 'all_events',
+          headers: { 'x-webhook-secret': 'token-of-the-settings-0001' },
+        },
+      ],
+    },
+  });
+  await rig.json('secrets', 'rotate', '--keep-hours', '0');
+  const carried = rig.fake.webhooks()[0]?.headers?.['x-webhook-secret'];
+  expect(carried).not.toBe(rig.token);
+  await rig.fake.emit('email_sent');
+  expect(rig.fake.log().filter(({ success }) => !success)).toEqual([]);
+  await fetch(`${rig.fake.url}/api/v2/webhooks`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${rig.fake.keys.all}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      target_hook_url: 'https://other-name.example.com/webhooks/instantly',
+      event_type: 'all_events',
+      headers: { 'x-webhook-secret': carried },
+    }),
+  });
+  const held = await rig.run('secrets', 'rotate');
+  expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining('posts to another address than PUBLIC_URL') });
+  expect(rig.fake.webhooks()[0]?.headers?.['x-webhook-secret']).toBe(carried);
+});

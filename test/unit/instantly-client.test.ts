@@ -3,9 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { Secret } from '../../src/config/secret.ts';
-import { startFakeInstantly } from '../../src/fake-instantly/start-fake-instantly.ts';
 import { InstantlyApiError } from '../../src/instantly/api-error.ts';
-import { openAccounts } from '../../src/instantly/open-accounts.ts';
 import { OPERATIONS, type OperationName } from '../../src/instantly/operations.ts';
 import { Pacer } from '../../src/instantly/pacer.ts';
 import { InstantlyReader } from '../../src/instantly/reader.ts';
@@ -287,57 +285,5 @@ describe('who ends it', () => {
   test('before it has begun has nothing called', async () => {
     await expect(call('webhooks.list', {}, AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(api.received).toEqual([]);
-  });
-});
-
-describe('the pace', () => {
-  test('is ten calls a second', async () => {
-    const pacer = new Pacer(10);
-    const times = await Promise.all(Array.from({ length: 14 }, () => pacer.turn(NEVER).then(() => performance.now())));
-    for (const [index, time] of times.entries()) {
-      const tenBefore = times[index - 10];
-      // A timer may be a millisecond early.
-      if (tenBefore !== undefined) expect(time - tenBefore).toBeGreaterThan(990);
-    }
-    expect(times).toEqual(times.toSorted((a, b) => a - b));
-  });
-
-  test('is no pace where nobody hurries', async () => {
-    let now = 0;
-    const pacer = new Pacer(0.001, () => now);
-    for (let turn = 0; turn < 5; turn += 1) {
-      await pacer.turn(NEVER);
-      now += 1_000_000;
-    }
-  });
-
-  test('lets go of whoever is told to end', async () => {
-    const pacer = new Pacer(0.001, () => 0);
-    await pacer.turn(NEVER);
-    const stop = new AbortController();
-    const reason = new Error('ended by the operator');
-    const waiting = pacer.turn(stop.signal);
-    stop.abort(reason);
-    await expect(waiting).rejects.toBe(reason);
-  });
-
-  test('is shared by what reads and what writes', async () => {
-    const fake = await startFakeInstantly();
-    const { reader, writer } = openAccounts(
-      {
-        apiUrl: fake.url,
-        readKey: { setting: 'INSTANTLY_READ_KEY', secret: new Secret(fake.keys.read) },
-        writeKey: { setting: 'INSTANTLY_WRITE_KEY', secret: new Secret(fake.keys.all) },
-      },
-      'operator',
-      () => undefined,
-    );
-    const missing = '00000000-0000-4000-8000-000000000000';
-    const asked = Array.from({ length: 4 }, () => [reader?.eventTypes(NEVER), writer?.deleteWebhook(missing, NEVER)]);
-    await Promise.all(asked.flat());
-    const times = fake.calls().map(({ at }) => at);
-    expect(times).toHaveLength(8);
-    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(650);
-    await fake.close();
   });
 });
