@@ -47,8 +47,8 @@ export const registrationCheck: Check = {
       ...judgeRequired(settings),
       ...findTwice(own).map(([one, other]) =>
         warn(
-          `${show(one)} and ${show(other)} are told of the same events: each of them comes twice`,
-          `delete one: "webhooks delete ${other.id}"`,
+          `${show(one)} and ${show(other)} are both told of some events: each of those comes twice`,
+          `delete the one whose events the other covers, with "webhooks delete", or have them told of different ones`,
         ),
       ),
     ];
