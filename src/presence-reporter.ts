@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { Store } from './inbox/store.ts';
-import { type Presence, reportPresence, signOff } from './instantly/presence.ts';
+import { livePresences, type Presence, reportPresence, signOff } from './instantly/presence.ts';
 
 const LOOK_MS = 1_000;
 /** Milliseconds after which a process tells of itself again though nothing has changed. */
 const REPORT_MS = 60_000;
 
 export interface PresenceReporterOptions {
-  readonly store: Pick<Store, 'writeDocument' | 'dropDocument'>;
+  readonly store: Pick<Store, 'writeDocument' | 'listDocuments' | 'dropDocument'>;
   /** Names this process. */
   readonly owner: string;
   readonly read: () => Presence;
@@ -51,6 +51,8 @@ export class PresenceReporter {
     if (text === this.#told.text && performance.now() - this.#told.at < REPORT_MS) return;
     try {
       await reportPresence(store, owner, presence);
+      // Whoever was killed has not signed off, and each start has a name of its own: looking at them forgets the old ones.
+      await livePresences(store);
       this.#told = { text, at: performance.now() };
       this.#isAway = false;
     } catch (error) {

@@ -5,8 +5,7 @@ import { draft } from './audit/make-draft.ts';
 import {
   type Authenticator,
   createAuthenticator,
-  digestToken,
-  fingerprintToken,
+  fingerprintTokens,
   type TokenChanges,
   tokenId,
 } from './authenticate/index.ts';
@@ -164,7 +163,7 @@ export class TokenSource {
     const { authentication, audit } = this.#options.settings();
     const now = Date.now();
     const minted = mintedTokensAt(this.#book, now);
-    const own = authentication.tokens.map((token) => fingerprintToken(audit.key, digestToken(token.reveal())));
+    const own = fingerprintTokens(audit.key, authentication.tokens);
     const retired = own.flatMap((fingerprint, index) => (isRetired(this.#book, fingerprint, now) ? [index + 1] : []));
     const changes: TokenChanges = {
       minted: minted.map(({ digest }) => Buffer.from(digest, 'hex')),

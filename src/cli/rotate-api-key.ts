@@ -5,7 +5,7 @@ import type { Secret } from '../config/secret.ts';
 import type { ApiKey, Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { fingerprint } from '../fingerprint-secrets.ts';
-import { lacksScope } from '../instantly/api-error.ts';
+import { KEYS_PAGE, lacksScope } from '../instantly/api-error.ts';
 import type { KeyPurpose } from '../instantly/api-uses.ts';
 import { checkNewKey, type NewKeyFindings } from '../instantly/check-new-key.ts';
 import { identifyKey } from '../instantly/identify-key.ts';
@@ -21,7 +21,7 @@ import { type InstantlyTools, readInstantly } from './with-instantly.ts';
 
 const KEY_BYTES = 4_096;
 const LOOK_MS = 500;
-const CLICK = 'delete it at Instantly under Settings > Integrations > API keys';
+const CLICK = `delete it at ${KEYS_PAGE}`;
 
 type Setting = ApiKey['setting'];
 

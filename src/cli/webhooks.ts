@@ -1,30 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { SUBSCRIPTIONS } from '../events/names.ts';
 import { jsonOption, limitOption, secondsOption } from './options.ts';
 import { list, registerOne, remove, resume, test } from './webhook-actions.ts';
 
 const DEFAULT_NAME = 'instantly-webhook-receiver';
-/** As Instantly names them; the payload of `email_link_clicked` says `link_clicked`. */
-const SUBSCRIPTIONS = [
-  'all_events',
-  'email_sent',
-  'email_opened',
-  'email_link_clicked',
-  'reply_received',
-  'email_bounced',
-  'lead_unsubscribed',
-  'campaign_completed',
-  'account_error',
-  'lead_neutral',
-  'lead_interested',
-  'lead_not_interested',
-  'lead_meeting_booked',
-  'lead_meeting_completed',
-  'lead_closed',
-  'lead_out_of_office',
-  'lead_wrong_person',
-  'lead_no_show',
-  'supersearch_enrichment_completed',
-] as const;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** `webhooks`: this receiver's registration at Instantly. */

@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { runAlone } from '../inbox/run-alone.ts';
 import type { Store } from '../inbox/store.ts';
-import { InstantlyApiError } from '../instantly/api-error.ts';
+import { InstantlyApiError, KEYS_PAGE } from '../instantly/api-error.ts';
 import { openAccounts } from '../instantly/open-accounts.ts';
 import type { InstantlyReader } from '../instantly/reader.ts';
 import type { InstantlyWriter } from '../instantly/writer.ts';
@@ -72,7 +72,7 @@ function withAccounts<T>(
 }
 
 function missingKey(name: string, what: string): string {
-  return `${name} is not set, nor INSTANTLY_API_KEY; make a key for ${what} at Instantly under Settings > Integrations > API keys and set one of them`;
+  return `${name} is not set, nor INSTANTLY_API_KEY; make a key for ${what} at ${KEYS_PAGE} and set one of them`;
 }
 
 /** Our webhooks are told from others by where they post to. */

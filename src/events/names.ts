@@ -24,6 +24,14 @@ export const CANONICAL_TYPES = [
 
 export type CanonicalType = (typeof CANONICAL_TYPES)[number];
 
+/** What a webhook can be subscribed to by name. */
+export type Subscription = 'all_events' | Exclude<CanonicalType, 'auto_reply_received'>;
+
+export const SUBSCRIPTIONS: readonly Subscription[] = [
+  'all_events',
+  ...CANONICAL_TYPES.filter((type) => type !== 'auto_reply_received'),
+];
+
 /** The type of an event whose payload has no usable `event_type`. */
 export const UNKNOWN_TYPE = 'unknown';
 

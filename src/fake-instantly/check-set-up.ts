@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { isLoopbackHost } from '../config/is-loopback.ts';
 import { SettingsError } from '../errors/problem.ts';
+import { SUBSCRIPTIONS } from '../events/names.ts';
 import { isDate } from './check-schema.ts';
 import type { SetUp } from './options.ts';
 import { SCOPES } from './scopes.ts';
-import { SUBSCRIPTIONS } from './shapes.ts';
 
 const MAX_LOG = 100_000;
 const MAX_TIMEOUT_MS = 600_000;

@@ -1,4 +1,5 @@
-import { type Label, SUBSCRIPTIONS } from './shapes.ts';
+import { SUBSCRIPTIONS } from '../events/names.ts';
+import type { Label } from './shapes.ts';
 
 interface EventType {
   readonly id: string;

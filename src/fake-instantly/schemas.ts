@@ -1,6 +1,6 @@
+import { SUBSCRIPTIONS } from '../events/names.ts';
 import type { Schema } from './check-schema.ts';
 import { SCOPES } from './scopes.ts';
-import { SUBSCRIPTIONS } from './shapes.ts';
 
 const PAGE = { limit: { type: 'integer', minimum: 1, maximum: 100 }, starting_after: { type: 'string' } } as const;
 

@@ -1,3 +1,5 @@
+import type { Subscription } from '../events/names.ts';
+
 /*
  * What Instantly's API v2 answers with, as its OpenAPI document of August 2026 has it: names, types, and what may be null.
  * Every answer of those schemas forbids further keys.
@@ -5,30 +7,6 @@
 
 /** As JSON gives it. */
 export type JsonObject = Readonly<Record<string, unknown>>;
-
-export const SUBSCRIPTIONS = [
-  'all_events',
-  'email_sent',
-  'email_opened',
-  'email_link_clicked',
-  'reply_received',
-  'email_bounced',
-  'lead_unsubscribed',
-  'campaign_completed',
-  'account_error',
-  'lead_neutral',
-  'lead_interested',
-  'lead_not_interested',
-  'lead_meeting_booked',
-  'lead_meeting_completed',
-  'lead_closed',
-  'lead_out_of_office',
-  'lead_wrong_person',
-  'lead_no_show',
-  'supersearch_enrichment_completed',
-] as const;
-
-export type Subscription = (typeof SUBSCRIPTIONS)[number];
 
 export interface Webhook {
   readonly id: string;

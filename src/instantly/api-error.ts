@@ -57,7 +57,8 @@ export function lacksScope(error: unknown): boolean {
 
 const PASSING: ReadonlySet<ApiFailure> = new Set(['rate-limited', 'server', 'timeout', 'unreachable']);
 
-const KEYS_PAGE = 'Settings > Integrations > API keys';
+/** Where API keys are made and deleted. */
+export const KEYS_PAGE = 'Instantly under Settings > Integrations > API keys';
 
 function explain({ failure, operation, setting, status, detail }: ApiErrorFields): string {
   const { scope, path } = OPERATIONS[operation];
@@ -66,11 +67,11 @@ function explain({ failure, operation, setting, status, detail }: ApiErrorFields
     case 'refused':
       return `Instantly refused the request (400)${more}`;
     case 'unauthorized':
-      return `Instantly does not know the key in ${setting} (401): make one at Instantly under ${KEYS_PAGE} and set ${setting} to it`;
+      return `Instantly does not know the key in ${setting} (401): make one at ${KEYS_PAGE} and set ${setting} to it`;
     case 'plan':
       return "the workspace's plan has no webhooks (402): they need Instantly's Hypergrowth plan or a higher one";
     case 'scope':
-      return `the key in ${setting} lacks the scope ${scope} (403): make one that has it at Instantly under ${KEYS_PAGE} and set ${setting} to it`;
+      return `the key in ${setting} lacks the scope ${scope} (403): make one that has it at ${KEYS_PAGE} and set ${setting} to it`;
     case 'blocked':
       return "a 403 that is not the API's own: what stands in front of Instantly blocks this machine or the proxy it goes through; no scope helps, try from another address";
     case 'not-found':

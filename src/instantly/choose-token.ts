@@ -37,6 +37,8 @@ export async function chooseToken(
 function findInSettings({ authentication, audit }: TokenSettings, book: TokenBook): ChosenToken | undefined {
   for (const secret of authentication.tokens) {
     const token = secret.reveal();
+    // Senders differ in the bytes that a header carries beyond ASCII, and nobody has said what Instantly does.
+    if (!/^[\x20-\x7e]+$/.test(token)) continue;
     const fingerprint = fingerprintToken(audit.key, digestToken(token));
     if (!isLeaving(book, fingerprint)) return { token, fingerprint, origin: 'settings' };
   }

@@ -1,4 +1,4 @@
-import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
+import { digestToken, fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { tokenOf } from './header-token.ts';
 import { leadsTo } from './leads-to.ts';
@@ -56,7 +56,7 @@ export function statusOf({ status }: Pick<Webhook, 'status'>): RegistrationStatu
 function letsIn(fingerprint: string, { authentication, audit }: TokenSettings, book: TokenBook): boolean {
   const now = Date.now();
   if (mintedTokensAt(book, now).some((one) => one.fingerprint === fingerprint)) return true;
-  const own = authentication.tokens.map((token) => fingerprintToken(audit.key, digestToken(token.reveal())));
+  const own = fingerprintTokens(audit.key, authentication.tokens);
   return own.includes(fingerprint) && !isRetired(book, fingerprint, now);
 }
 

@@ -1,5 +1,5 @@
 import { newId } from '../audit/new-id.ts';
-import { digestToken, fingerprintToken, tokenId } from '../authenticate/index.ts';
+import { fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { confirmDelivery } from './confirm-delivery.ts';
 import { digestOf, tokenOf, withToken } from './header-token.ts';
@@ -170,7 +170,7 @@ async function replaceOthers(
 
 /** Those of this command's settings, and those that any receiver lets in. */
 async function configuredTokens(store: TokenStore, { authentication, audit }: TokenSettings): Promise<string[]> {
-  const own = authentication.tokens.map((token) => fingerprintToken(audit.key, digestToken(token.reveal())));
+  const own = fingerprintTokens(audit.key, authentication.tokens);
   const theirs = (await livePresences(store)).flatMap(({ tokens }) => tokens);
   return [...new Set([...own, ...theirs])];
 }

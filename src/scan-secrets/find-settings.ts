@@ -69,6 +69,9 @@ function findValue(match: RegExpExecArray): Value | undefined {
 function isLiteral({ value, isBare }: Value, sign: string, path: string): boolean {
   if (sign === '=' || sign === ':-' || PLAIN.test(path)) return true;
   if (sign.trim() === '') return /(?:docker|container)file/i.test(path);
-  if (isBare) return !sign.includes(',') && value.length >= RANDOM && /\d/.test(value);
+  const isInList = sign.includes(',');
+  if (isBare && isInList) return false;
+  // What stands behind a name in a list need not belong to it: a word of a command, say.
+  if (isBare || isInList) return value.length >= RANDOM && /\d/.test(value);
   return !/\s/.test(value) && (value.length >= RANDOM || !/^[a-z]+$/i.test(value));
 }

@@ -109,6 +109,7 @@ describe('the door of the room', () => {
       'createTokenReader',
       'digestToken',
       'fingerprintToken',
+      'fingerprintTokens',
       'isAuthentic',
       'restoreLogged',
       'restoreQuarantined',

@@ -3,6 +3,7 @@ import {
   createAuthenticator,
   digestToken,
   fingerprintToken,
+  fingerprintTokens,
   isAuthentic,
   restoreLogged,
   type TokenChanges,
@@ -55,6 +56,10 @@ test('a fingerprint tells tokens apart, and needs the audit key', () => {
   expect(of('key', TOKEN)).toMatch(/^[0-9a-f]{32}$/);
   expect(of('key', TOKEN)).toBe(of('key', TOKEN));
   expect(new Set([of('key', TOKEN), of('key', OLD_TOKEN), of('other', TOKEN)]).size).toBe(3);
+  expect(fingerprintTokens(new Secret('key'), [new Secret(TOKEN), new Secret(OLD_TOKEN)])).toEqual([
+    of('key', TOKEN),
+    of('key', OLD_TOKEN),
+  ]);
   expect(tokenId(of('key', TOKEN))).toBe(of('key', TOKEN).slice(0, 12));
 });
 

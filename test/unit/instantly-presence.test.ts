@@ -1,10 +1,14 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
 import { digestToken, fingerprintToken, tokenId } from '../../src/authenticate/index.ts';
 import { Secret } from '../../src/config/secret.ts';
+import { chooseToken } from '../../src/instantly/choose-token.ts';
 import { awaitReceivers, mintToken } from '../../src/instantly/mint-token.ts';
 import { LIVE_MS, livePresences, type Presence, reportPresence, signOff } from '../../src/instantly/presence.ts';
+import { PresenceReporter } from '../../src/presence-reporter.ts';
+import { settingsOf } from './authenticate-support.ts';
 import { createTestStore, type TestStore } from './inbox-support.ts';
 
 const KEY = new Secret('audit-key-of-this-test');
@@ -48,11 +52,35 @@ describe('processes on one store', () => {
     expect(await livePresences(under.store)).toEqual([]);
   });
 
+  test('that were killed are forgotten by whichever serves on', async () => {
+    await report('killed', ['a']);
+    age('killed', LIVE_MS + 5_000);
+    const reporter = new PresenceReporter({
+      store: under.store,
+      owner: 'one',
+      read: () => ({ role: 'all', tokens: [], apiKeys: [] }),
+      logger: pino({ level: 'silent' }),
+    });
+    reporter.start();
+    while ((await under.store.listDocuments('presence:', 10)).map(({ name }) => name).join() !== 'presence:one');
+    await reporter.stop();
+    expect(await under.store.listDocuments('presence:', 10)).toEqual([]);
+  });
+
   test('that tell of themselves in another release’s words are there, and known to know nothing', async () => {
     await under.store.writeDocument('presence:newer', '{"role":"edge","tokens":{}}', null);
     expect(await livePresences(under.store)).toMatchObject([{ owner: 'newer', role: 'all', tokens: [], apiKeys: [] }]);
     await expect(wait()).rejects.toThrow('1 of 1 receivers do not know');
   });
+});
+
+test('a token that a header may carry in more than one way is given to no webhook', async () => {
+  const tokens = [new Secret('tök-beyond-ascii-0123456'), new Secret('token-of-the-settings-0001')];
+  const chosen = (some: readonly Secret[]) =>
+    chooseToken(under.store, { authentication: settingsOf({ tokens: some.map((one) => one.reveal()) }), audit }, []);
+  const audit = { key: KEY, anonymousPerMinute: 1, retentionMs: 1 };
+  expect(await chosen(tokens)).toMatchObject({ origin: 'settings', token: 'token-of-the-settings-0001' });
+  expect(await chosen(tokens.slice(0, 1))).toMatchObject({ origin: 'minted' });
 });
 
 describe('waiting for the receivers', () => {

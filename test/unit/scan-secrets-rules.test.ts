@@ -120,6 +120,8 @@ describe('a setting of ours with its value', () => {
     ["{ ADMIN_TOKEN: 'generated' }"],
     ["missing('ADMIN_TOKEN', 'writing')"],
     ["['ADMIN_TOKEN', 'DATABASE_URL']"],
+    ["run('--setting', 'ADMIN_TOKEN', '--json')"],
+    ["['ADMIN_TOKEN', 'webhook-events.list']"],
     ["{ ADMIN_TOKEN: 'Bearer token of the console' }"],
   ])('something else: %s', async (text) => {
     expect(await rulesFor(text, 'settings.ts')).toEqual([]);

@@ -1,5 +1,5 @@
 import type { ApiKey, Settings } from '../../config/settings.ts';
-import { lacksScope } from '../../instantly/api-error.ts';
+import { KEYS_PAGE, lacksScope } from '../../instantly/api-error.ts';
 import type { KeyPurpose } from '../../instantly/api-uses.ts';
 import { type IdentifiedKey, identifyKey } from '../../instantly/identify-key.ts';
 import { type Deployment, judgeScopes, rightScopes } from '../../instantly/judge-scopes.ts';
@@ -9,8 +9,6 @@ import { type Context, deployment, instantlyOf, settingsOf } from './context.ts'
 import type { InstantlyLook } from './look-at-instantly.ts';
 import { probeScopes } from './probe-scopes.ts';
 import { failedCall } from './split-fault.ts';
-
-const KEYS_PAGE = 'Instantly under Settings > Integrations > API keys';
 
 interface KeyInUse {
   readonly key: ApiKey;

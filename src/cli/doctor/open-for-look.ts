@@ -4,6 +4,7 @@ import type { Settings } from '../../config/settings.ts';
 import { storeLocation } from '../../config/store-location.ts';
 import { SettingsError } from '../../errors/problem.ts';
 import type { Store } from '../../inbox/store.ts';
+import { KEYS_PAGE } from '../../instantly/api-error.ts';
 import { openAccounts } from '../../instantly/open-accounts.ts';
 import { operateStore, type ReadableStore, readStore, recordAction } from '../open-store.ts';
 import { fail, Skipped } from './check.ts';
@@ -99,10 +100,7 @@ async function askBy({ instantly }: Settings, store: Store, signal: AbortSignal)
     await recordAction(store, entry);
   });
   if (reader === undefined) {
-    return new Skipped(
-      'there is no API key for reading',
-      'make one at Instantly under Settings > Integrations > API keys and set INSTANTLY_READ_KEY to it',
-    );
+    return new Skipped('there is no API key for reading', `make one at ${KEYS_PAGE} and set INSTANTLY_READ_KEY to it`);
   }
   const canCommit = await store.check().then(
     () => true,

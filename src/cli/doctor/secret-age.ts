@@ -1,6 +1,7 @@
 import { tokenId } from '../../authenticate/index.ts';
 import type { Settings } from '../../config/settings.ts';
 import { fingerprintSecrets } from '../../fingerprint-secrets.ts';
+import { KEYS_PAGE } from '../../instantly/api-error.ts';
 import { identifyKey } from '../../instantly/identify-key.ts';
 import { isRetired, mintedTokensAt, readTokenBook } from '../../instantly/token-book.ts';
 import { type Check, type Finding, ok, Skipped, skip, warn } from './check.ts';
@@ -84,7 +85,7 @@ function remedyFor(name: string): string {
     return 'put a new key first in INSTANTLY_SECRET, give it to what signs, and take the old one out a day later';
   }
   if (name.startsWith('INSTANTLY_')) {
-    return `make another at Instantly under Settings > Integrations > API keys, set ${name} to it, and delete the old one there`;
+    return `make another at ${KEYS_PAGE}, set ${name} to it, and delete the old one there`;
   }
   return `make another with the command "secrets new --kind ${name === 'METRICS_TOKEN' ? 'metrics' : 'admin'}"`;
 }

@@ -1,5 +1,6 @@
 import type { Secret } from '../../config/secret.ts';
 import type { Settings } from '../../config/settings.ts';
+import { KEYS_PAGE } from '../../instantly/api-error.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
 import { settingsOf } from './context.ts';
 import { findWeakness, type Weakness } from './secret-strength.ts';
@@ -84,7 +85,7 @@ function findWeak(secrets: readonly NamedSecret[], make: typeof fail): Finding[]
 
 function remedyFor(setting: string): string {
   const kind = KINDS[setting];
-  if (kind === undefined) return 'make a key at Instantly under Settings > Integrations > API keys';
+  if (kind === undefined) return `make a key at ${KEYS_PAGE}`;
   return `make one with the command "secrets new --kind ${kind}"`;
 }
 
