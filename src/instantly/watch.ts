@@ -76,10 +76,14 @@ export class Watch {
 
   /** One look, by this process or, where another is at it or was a moment ago, by that one. */
   async round(): Promise<void> {
-    const { store, owner, onState } = this.#options;
-    const alone = { store, name: 'watch', owner, leaseMs: LEASE_MS, signal: this.#stopped.signal };
-    await runAlone(alone, (signal) => this.#look(signal));
+    const { store, onState } = this.#options;
+    await this.#alone('watch', this.#stopped.signal, (signal) => this.#look(signal));
     onState(await readWatchState(store));
+  }
+
+  #alone<Result>(name: string, signal: AbortSignal, job: (signal: AbortSignal) => Promise<Result>) {
+    const { store, owner } = this.#options;
+    return runAlone({ store, name, owner, leaseMs: LEASE_MS, signal }, job);
   }
 
   async #look(signal: AbortSignal): Promise<void> {
@@ -167,12 +171,14 @@ export class Watch {
 
   async #reconcile(state: WatchState, now: number, signal: AbortSignal): Promise<WatchState> {
     const { store, logger } = this.#options;
+    const save = (progress: WatchState['reconcile']) => writeWatchState(store, { ...state, reconcile: progress });
     try {
-      const { state: reconcile, report } = await reconcileRound(state.reconcile, now, {
-        ...this.#options,
-        save: (progress) => writeWatchState(store, { ...state, reconcile: progress }),
-        signal,
-      });
+      // Nor beside the command of that name.
+      const round = await this.#alone('reconcile', signal, (held) =>
+        reconcileRound(state.reconcile, now, { ...this.#options, save, signal: held }),
+      );
+      if (!round.ran) return state;
+      const { state: reconcile, report } = round.result;
       this.#say('reconcile', 'warn', '');
       const { found, groups, held, recovered, unreadable, complete } = report;
       if (recovered + unreadable > 0) {

@@ -186,6 +186,18 @@ describe('what goes wrong at each step of a look', () => {
     expect(states).toMatchObject([{ at: 0, webhooks: [] }]);
   });
 
+  test('nothing is fetched back while a command is at that, and all of it is afterwards', async () => {
+    await setStage(false);
+    const { watch: ours } = watch();
+    expect(await site.store.holdLease('reconcile', 'a command', 60_000)).toBe(true);
+    await ours.round();
+    expect(await stage.stored()).toEqual([]);
+    await site.store.releaseLease('reconcile', 'a command');
+    later += INTERVAL_MS;
+    await ours.round();
+    await expectAllOnce();
+  });
+
   test('without a key for writing nothing is resumed, it is said once, and what is logged is fetched', async () => {
     await setStage();
     const made = watch({ resumes: false });
