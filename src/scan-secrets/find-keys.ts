@@ -12,7 +12,9 @@ const PUBLISHED = '96ad2ccd81462a766178ae09a71df55f548a3f66da11606f9cdf40b391e22
 export function* findStandardWebhooksKeys(text: string): Generator<Stretch> {
   for (const match of text.matchAll(STANDARD_WEBHOOKS)) {
     const [whole, base64 = ''] = match;
-    if (Buffer.from(base64, 'base64').length < LEAST_BYTES || isPlaceholder(base64)) continue;
+    // One that begins with a slash of base64 would pass for a path.
+    const isStandIn = isPlaceholder(base64.replaceAll('/', ''));
+    if (Buffer.from(base64, 'base64').length < LEAST_BYTES || isStandIn) continue;
     if (hash('sha256', whole) === PUBLISHED) continue;
     yield { start: match.index, end: match.index + whole.length, what: 'a key of Standard Webhooks' };
   }

@@ -19,6 +19,7 @@ import { type InstantlySite, SITE_TOKEN, type Stage, startSite } from '../suppor
 
 const DAY_MS = 86_400_000;
 const HEADER = 'x-webhook-secret';
+const FOREIGN_TOKEN = 'token-of-somebody-else-01';
 
 let site: InstantlySite;
 let stage: Stage;
@@ -60,12 +61,12 @@ async function setStage(isSecond = false): Promise<void> {
   stage = await site.stage();
   const { writer, signal } = stage.tools();
   const fields = { event_type: 'all_events', campaign: null, custom_interest_value: null };
-  for (const [name, url] of [
-    ['one', stage.url],
-    ['other', stage.url],
-    ['foreign', 'https://foreign.example.com/hook'],
+  for (const [name, url, token] of [
+    ['one', stage.url, SITE_TOKEN],
+    ['other', stage.url, SITE_TOKEN],
+    ['foreign', 'https://foreign.example.com/hook', FOREIGN_TOKEN],
   ] as const) {
-    const headers = { [HEADER]: SITE_TOKEN, 'x-name': name };
+    const headers = { [HEADER]: token, 'x-name': name };
     await writer.createWebhook({ ...fields, target_hook_url: url, name, headers }, signal);
   }
   if (isSecond) await rotate();
@@ -96,7 +97,7 @@ function expectRotated(before: readonly string[]): void {
     ['one', 'one'],
     ['other', 'other'],
   ]);
-  expect(stage.fake.webhooks().at(-1)?.headers).toEqual({ [HEADER]: SITE_TOKEN, 'x-name': 'foreign' });
+  expect(stage.fake.webhooks().at(-1)?.headers).toEqual({ [HEADER]: FOREIGN_TOKEN, 'x-name': 'foreign' });
 }
 
 async function failAt({ operation, after }: Step, fault: FaultCase): Promise<void> {

@@ -162,6 +162,11 @@ describe('an API key of Instantly', () => {
 });
 
 describe('other keys', () => {
+  test('of Standard Webhooks, though it begins with a slash as a path does', async () => {
+    const key = `whsec_${'/DLUGqveamu2BQxf'}${'yY25vSm/AzGPqoCn'}`;
+    expect(await foundIn(`secret: "${key}"`)).toEqual([key]);
+  });
+
   test.each([16, 24, 32, 64])('of Standard Webhooks, %s bytes', async (bytes) => {
     const key = makeWebhookKey(bytes);
     expect([await rulesFor(`secret: "${key}"`), await foundIn(`secret: "${key}"`)]).toEqual([
