@@ -140,7 +140,8 @@ function asList({ activities, own }: Correlated): unknown[] {
     operation: metadata['operation'] ?? null,
     webhookId: metadata['webhookId'] ?? null,
   }));
-  return [...theirs, ...ours].toSorted((a, b) => (a.time < b.time ? -1 : 1));
+  // Those of one instant stay as they are.
+  return [...theirs, ...ours].toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
 }
 
 function tell({ activities, own }: Correlated, others: number): void {

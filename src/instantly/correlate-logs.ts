@@ -56,11 +56,13 @@ interface Call {
 /**
  * Holds what Instantly says was done to webhooks and keys against the calls that we have logged. A call explains one activity
  * of its kind at its time, and none that was not done with our key; those nearest to each other in time belong together.
+ *
+ * @returns the oldest first; those of one instant by their ids, of which the older is the smaller where they are of UUID version 7
  */
 export function correlateLogs(options: CorrelateOptions): CorrelatedActivity[] {
   const timed = options.activities
     .map((activity) => ({ activity, at: Date.parse(activity.timestamp) - options.clockSkewMs }))
-    .toSorted((a, b) => a.at - b.at);
+    .toSorted((a, b) => a.at - b.at || (a.activity.id < b.activity.id ? -1 : 1));
   const causes = pair(timed, options.entries.flatMap(asCall), options.ownKeyIds);
   return timed.map(({ activity, at }) => {
     const cause = causes.get(activity);

@@ -86,6 +86,16 @@ test('a call explains the nearest and no other', () => {
   ]);
 });
 
+test('what was done at one instant is in the order it was made in, however it was listed', () => {
+  const [older, newer] = [activity(19, 0, { id: '01a0-1' }), activity(37, 0, { id: '01a0-2' })];
+  for (const activities of [
+    [older, newer],
+    [newer, older],
+  ]) {
+    expect(correlate({ activities }).map(({ activity: { id } }) => id)).toEqual([older.id, newer.id]);
+  }
+});
+
 test('says in words what was done', () => {
   const activities = [18, 19, 20, 21, 37, 38, 1, 4, 99].map((type, at) => activity(type, at));
   const deleted = activity(19, 100, { audit_metadata: { deleted: true } });
