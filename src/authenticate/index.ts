@@ -9,6 +9,7 @@ export {
 } from './authenticator.ts';
 export { type AuthenticDelivery, type DeliverySource, isAuthentic } from './delivery.ts';
 export { fingerprintToken, fingerprintTokens, tokenId } from './fingerprint-token.ts';
+export { leadsTo } from './leads-to.ts';
 export type { Reason } from './read-header.ts';
 export { restoreLogged, restoreQuarantined } from './restore.ts';
 export { type SignOptions, signHeaders } from './sign.ts';

@@ -1,4 +1,5 @@
 import { type AuthenticDelivery, makeAuthenticDelivery } from './delivery.ts';
+import { leadsTo } from './leads-to.ts';
 
 const PROVEN_PRINCIPAL = /^instantly:(?:hmac|token):[1-9][0-9]*(?:\+instantly:token:[1-9][0-9]*)?$/;
 
@@ -20,7 +21,7 @@ export function restoreQuarantined(record: {
 
 /**
  * Vouches for a payload out of Instantly's own delivery log: Instantly's API answered it, over TLS, to a key of ours, and
- * names our URL as where it was to go. No delivery of it need ever have come.
+ * names our URL, with or without a query, as where it was to go. No delivery of it need ever have come.
  *
  * @throws TypeError where it is for another URL or holds no JSON object
  */
@@ -29,7 +30,7 @@ export function restoreLogged(
   ownUrl: string,
 ): AuthenticDelivery {
   const { payload, webhookUrl } = record;
-  if (webhookUrl !== ownUrl) throw new TypeError('The logged delivery is for another URL.');
+  if (!leadsTo(webhookUrl, ownUrl)) throw new TypeError('The logged delivery is for another URL.');
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     throw new TypeError('The logged delivery holds no JSON object.');
   }

@@ -17,7 +17,7 @@ import type { InstantlyWriter } from '../instantly/writer.ts';
 import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
 import { note, print, printJson } from './print.ts';
 import { readBytes } from './read-bytes.ts';
-import { type InstantlyTools, readInstantly } from './with-instantly.ts';
+import { type InstantlyTools, readInstantly, reasonOf } from './with-instantly.ts';
 
 const KEY_BYTES = 4_096;
 const LOOK_MS = 500;
@@ -46,10 +46,13 @@ export async function rotateApiKey(options: ApiKeyOptions): Promise<void> {
   const target = chooseTarget(settings, options.setting);
   const next = await readKey(options.from, target);
   const report = await readInstantly(async (tools) => {
-    const findings = await check(tools, target, next);
-    refuse(findings, options.unverified === true);
+    const findings = await auditFailure(tools, target, 'check', async () => {
+      const found = await check(tools, target, next);
+      refuse(found, options.unverified === true);
+      return found;
+    });
     await step(tools, target, 'write');
-    write(target, next);
+    await auditFailure(tools, target, 'write', async () => write(target, next));
     note(`${target.file} holds the new key; waiting until the running processes use it`);
     const behind = await awaitProcesses(tools, next, options.wait);
     const revoked = behind === 0 ? await revoke(tools, target, next, findings) : false;
@@ -185,6 +188,24 @@ async function deleteKey(writer: InstantlyWriter | undefined, id: string, signal
   } catch (error) {
     if (lacksScope(error)) return `no key here has api_keys:delete; ${CLICK}`;
     return `${error instanceof Error ? error.message : 'it failed'}; ${CLICK}`;
+  }
+}
+
+/** What did not come about is an entry too. */
+async function auditFailure<T>(
+  { store }: InstantlyTools,
+  { setting }: Target,
+  name: 'check' | 'write',
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await recordAction(
+      store,
+      operatorDraft('secret.rotate', { step: name, setting, reason: reasonOf(error) }, 'failure'),
+    );
+    throw error;
   }
 }
 

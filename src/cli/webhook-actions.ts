@@ -1,3 +1,4 @@
+import { leadsTo } from '../authenticate/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { confirmDelivery } from '../instantly/confirm-delivery.ts';
@@ -161,7 +162,9 @@ export async function remove(id: string, options: JsonOptions & { readonly other
       'webhook.delete',
       async () => {
         const webhook = await tools.reader.webhook(id, tools.signal);
-        if (webhook.target_hook_url !== tools.settings.instantly.webhookUrl && options.other !== true) {
+        const { webhookUrl } = tools.settings.instantly;
+        const isOwn = webhookUrl !== undefined && leadsTo(webhook.target_hook_url, webhookUrl);
+        if (!isOwn && options.other !== true) {
           throw new Error(`the webhook ${id} does not post to this receiver; say --other to delete it all the same`);
         }
         await tools.writer.deleteWebhook(id, tools.signal);

@@ -1,7 +1,6 @@
-import { digestToken, fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
+import { digestToken, fingerprintToken, fingerprintTokens, leadsTo, tokenId } from '../authenticate/index.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { tokenOf } from './header-token.ts';
-import { leadsTo } from './leads-to.ts';
 import type { Webhook } from './schemas.ts';
 import { isRetired, mintedTokensAt, type TokenBook } from './token-book.ts';
 

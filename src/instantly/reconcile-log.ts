@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { draft } from '../audit/make-draft.ts';
-import { type AuthenticDelivery, restoreLogged } from '../authenticate/index.ts';
+import { type AuthenticDelivery, leadsTo, restoreLogged } from '../authenticate/index.ts';
 import { dedupKey } from '../events/dedup-key.ts';
 import { typeLabel } from '../events/names.ts';
 import { parseBody } from '../events/parse-body.ts';
@@ -128,7 +128,7 @@ class Run {
     const candidates: Candidate[] = [];
     for (const item of items) {
       const at = timeOf(item) ?? window.to;
-      if (item.webhook_url !== url || at < window.from || at > window.to) continue;
+      if (!leadsTo(item.webhook_url ?? '', url) || at < window.from || at > window.to) continue;
       this.#add({ found: 1 });
       const candidate = this.#examine(item);
       if (candidate !== undefined) candidates.push(candidate);

@@ -1,9 +1,8 @@
-import { tokenId } from '../authenticate/index.ts';
+import { leadsTo, tokenId } from '../authenticate/index.ts';
 import { InstantlyApiError } from './api-error.ts';
 import { chooseToken, type TokenSettings } from './choose-token.ts';
 import { type Confirmation, confirmDelivery } from './confirm-delivery.ts';
 import { withToken } from './header-token.ts';
-import { leadsTo } from './leads-to.ts';
 import { awaitReceivers } from './mint-token.ts';
 import type { InstantlyReader } from './reader.ts';
 import type { Webhook } from './schemas.ts';

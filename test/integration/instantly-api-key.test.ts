@@ -94,6 +94,15 @@ test.each([
   expect(readFileSync(file(), 'utf8')).toBe(`${rig.fake.keys['old']}\n`);
 });
 
+test('one that was refused is in the audit log', async () => {
+  await start();
+  await rotate(rig.fake.keys['wide'] ?? '', '--setting', 'INSTANTLY_READ_KEY');
+  const entries = await rig.json<{ action: string; result: string; metadata: object }[]>('audit', 'tail');
+  expect(entries.filter(({ action }) => action === 'secret.rotate')).toMatchObject([
+    { result: 'failure', metadata: { step: 'check', setting: 'INSTANTLY_READ_KEY', reason: 'failed' } },
+  ]);
+});
+
 test('one whose workspace cannot be told needs a word', async () => {
   await start();
   const key = rig.fake.keys['blind'] ?? '';

@@ -111,6 +111,7 @@ describe('the door of the room', () => {
       'fingerprintToken',
       'fingerprintTokens',
       'isAuthentic',
+      'leadsTo',
       'restoreLogged',
       'restoreQuarantined',
       'signHeaders',

@@ -72,8 +72,17 @@ test('a payload of the delivery log for our URL is vouched for', () => {
   expect(Buffer.from(delivery.body).toString()).toBe('{"event_type":"email_sent"}');
 });
 
+test.each([`${URL}?from=instantly`, URL.replace('hooks', 'HOOKS')])(
+  'as is one for %s, which somebody has written in his way',
+  (webhookUrl) => {
+    expect(isAuthentic(restoreLogged({ payload: {}, webhookUrl }, URL))).toBe(true);
+  },
+);
+
 test.each([
   ['for another URL', {}, `${URL}/`],
+  ['for another host', {}, URL.replace('hooks.', 'hook.')],
+  ['for what is no URL', {}, ''],
   ['that is a list', [], URL],
   ['that is null', null, URL],
   ['that is text', '{}', URL],

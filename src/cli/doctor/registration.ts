@@ -1,4 +1,4 @@
-import { tokenId } from '../../authenticate/index.ts';
+import { leadsTo, tokenId } from '../../authenticate/index.ts';
 import type { Settings } from '../../config/settings.ts';
 import { describeWebhook, type WebhookReport } from '../../instantly/describe-webhook.ts';
 import { ownWebhooks } from '../../instantly/register-webhook.ts';
@@ -43,6 +43,12 @@ export const registrationCheck: Check = {
     const accepted = (await findReceivers(store)).map(({ tokens }) => tokens.map(tokenId));
     const reports = own.map((webhook) => describeWebhook(webhook, url, settings, book));
     return [
+      ...nearlyOwn(all, url).map((webhook) =>
+        warn(
+          `${show(webhook)} posts to nearly the same address, and not to this one: its deliveries are lost`,
+          `delete it, or correct its address at Instantly to ${url}`,
+        ),
+      ),
       ...reports.flatMap((report) => judge(report, accepted)),
       ...judgeRequired(settings),
       ...findTwice(own).map(([one, other]) =>
@@ -64,9 +70,15 @@ async function listWebhooks(instantly: InstantlyLook): Promise<Webhook[]> {
 }
 
 function missing(all: readonly Webhook[], url: string): Finding {
-  const near = all.find(({ target_hook_url: other }) => withoutTrifles(other) === withoutTrifles(url));
+  const [near] = nearlyOwn(all, url);
   const hint = near === undefined ? '' : `; ${show(near)} posts to nearly the same address, and not to this one`;
   return fail(`no webhook at Instantly posts to ${url}${hint}`, 'the command "webhooks register" makes one');
+}
+
+function nearlyOwn(all: readonly Webhook[], url: string): Webhook[] {
+  return all.filter(
+    ({ target_hook_url: other }) => withoutTrifles(other) === withoutTrifles(url) && !leadsTo(other, url),
+  );
 }
 
 /** Without what addresses that mean the same often differ by. */
