@@ -1,10 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AuditMetadata } from '../audit/entry.ts';
 import { Inbox } from '../inbox/accept.ts';
+import { lacksScope } from '../instantly/api-error.ts';
+import type { InstantlyReader } from '../instantly/reader.ts';
 import { reconcileLog } from '../instantly/reconcile-log.ts';
-import type { ReconcileReport } from '../instantly/reconcile-options.ts';
+import { type ReconcileReport, searchFor } from '../instantly/reconcile-options.ts';
 import { oldestOfUse } from '../instantly/reconcile-round.ts';
-import { readWatchState } from '../instantly/watch-state.ts';
+import { ownWebhooks } from '../instantly/register-webhook.ts';
+import { UndatedGroups } from '../instantly/undated-groups.ts';
 import { commitTo } from './commit-to.ts';
 import { commandSettings } from './open-store.ts';
 import { jsonOption, sinceOption, untilOption, wholeNumber } from './options.ts';
@@ -20,7 +23,8 @@ const AT_ONCE = 100;
 const HELP = `
 It reads the delivery log of Instantly for PUBLIC_URL, and takes what the store does not hold as if it had arrived: handlers
 run for it. The service does the same by itself every INSTANTLY_WATCH_SECONDS. Without --since it begins with the first start of
-the receiver, or with what RETENTION_DAYS keeps: older events would come back after they were pruned.`;
+the receiver, or with what RETENTION_DAYS keeps: older events would come back after they were pruned. A lost store has lost its
+first start too, so --include-succeeded goes by RETENTION_DAYS alone.`;
 
 interface ReconcileCommand {
   readonly all?: true;
@@ -81,7 +85,9 @@ export function reconcileAlone(
 async function run(tools: InstantlyTools, url: string, options: ReconcileCommand): Promise<ReconcileReport> {
   const { settings, store, reader, signal } = tools;
   const now = Date.now();
-  const oldest = await oldestOfUse({ store, retentionMs: settings.retentionMs }, now);
+  const { retentionMs } = settings;
+  const oldest = options.includeSucceeded === true ? now - retentionMs : await oldestOfUse({ store, retentionMs }, now);
+  const undated = await UndatedGroups.read(store);
   if (options.since !== undefined && options.since < oldest) {
     note(`Nothing before ${new Date(oldest).toISOString()} is of use here; it begins there.`);
   }
@@ -94,9 +100,10 @@ async function run(tools: InstantlyTools, url: string, options: ReconcileCommand
       inbox: new Inbox({
         commits: commitTo(store, AT_ONCE),
         handlers: () => handlers,
-        retentionMs: settings.retentionMs,
+        retentionMs,
       }),
       url,
+      search: await findSearch(reader, url, signal),
       window: {
         mode: options.all === true || options.includeSucceeded === true ? 'all' : 'failed',
         from: Math.max(options.since ?? oldest, oldest),
@@ -105,10 +112,13 @@ async function run(tools: InstantlyTools, url: string, options: ReconcileCommand
       },
       includeSucceeded: options.includeSucceeded === true,
       dryRun: options.dryRun === true,
-      known: new Set((await readWatchState(store)).reconcile.undated),
+      known: undated,
       maxPages: options.maxPages,
       withinMs: options.maxMinutes * 60_000,
-      onPage: ({ pages }) => progress.update(pages),
+      onPage: async (report) => {
+        progress.update(report.pages);
+        if (options.dryRun !== true) await undated.add(report.undated);
+      },
       onAccepted: () => undefined,
       signal,
     });
@@ -117,12 +127,22 @@ async function run(tools: InstantlyTools, url: string, options: ReconcileCommand
   }
 }
 
-function describe({ startingAfter: _, undated: __, ...counts }: ReconcileReport): AuditMetadata {
+/** Without the right to list webhooks everybody's log is read, and ours taken out of it. */
+async function findSearch(reader: InstantlyReader, url: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return searchFor(ownWebhooks(await reader.webhooks(signal), url), url);
+  } catch (error) {
+    if (lacksScope(error)) return undefined;
+    throw error;
+  }
+}
+
+function describe({ startingAfter: _, undated: __, lacking: ___, ...counts }: ReconcileReport): AuditMetadata {
   return counts;
 }
 
 function show(report: ReconcileReport, { dryRun, json }: ReconcileCommand): void {
-  const { undated: _, startingAfter, ...counts } = report;
+  const { undated: _, lacking: __, startingAfter, ...counts } = report;
   const next = report.complete ? null : (startingAfter ?? null);
   if (json) {
     printJson({ ...counts, dryRun: dryRun === true, after: next });

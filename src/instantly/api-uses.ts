@@ -36,7 +36,7 @@ export const API_USES = {
     operations: ['workspaces.current', 'api-keys.list', 'api-keys.delete'],
     lack: 'bearable',
   },
-  reconcile: { operations: ['webhook-events.list'], lack: 'command' },
+  reconcile: { operations: ['webhook-events.list', 'webhooks.list'], lack: 'command' },
   'audit correlate': { operations: ['audit-logs.list', 'api-keys.list'], lack: 'command' },
   doctor: { operations: ['webhooks.list', 'api-keys.list'], lack: 'command' },
 } as const satisfies Record<string, ApiUse>;

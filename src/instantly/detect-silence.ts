@@ -15,9 +15,8 @@ export const SILENT_FROM = 20;
 export function detectSilence(before: Silence, analytics: DailyAnalytics, lastEventAt: number | null): Silence {
   const sent: Record<string, number> = {};
   for (const day of analytics) if (day.date) sent[day.date] = (sent[day.date] ?? 0) + (day.sent ?? 0);
-  const isFirstLook = Object.keys(before.sent).length === 0;
   const hasHeard = lastEventAt !== before.lastEventAt;
-  if (isFirstLook || hasHeard) return { sent, sentSince: 0, lastEventAt };
+  if (!before.looked || hasHeard) return { looked: true, sent, sentSince: 0, lastEventAt };
   const more = Object.entries(sent).reduce((sum, [day, n]) => sum + Math.max(0, n - (before.sent[day] ?? 0)), 0);
-  return { sent, sentSince: before.sentSince + more, lastEventAt };
+  return { looked: true, sent, sentSince: before.sentSince + more, lastEventAt };
 }

@@ -1,9 +1,19 @@
+import { type AuthenticDelivery, restoreLogged } from '../authenticate/index.ts';
+import { parseBody } from '../events/parse-body.ts';
 import { parseTimestamp } from '../events/parse-timestamp.ts';
+import { readEvent } from '../events/read-event.ts';
+import type { ReadEvent } from '../inbox/accept.ts';
 import type { WebhookEvent } from './schemas.ts';
+
+export interface LoggedEvent {
+  readonly delivery: AuthenticDelivery;
+  readonly event: ReadEvent;
+}
 
 /** Of the attempts of one delivery. */
 export function groupOf({ id, retry_group_id: group }: WebhookEvent): string {
-  return group ?? id;
+  // An empty one would make one delivery of all.
+  return group || id;
 }
 
 /** Epoch milliseconds; `undefined`: it does not say when it was made, so that it may be of any time. */
@@ -13,4 +23,16 @@ export function timeOf({ timestamp_created: created }: WebhookEvent): number | u
 
 export function dayOf(milliseconds: number): string {
   return new Date(milliseconds).toISOString().slice(0, 10);
+}
+
+/** `undefined`: it holds no JSON object. */
+export function readLogged(item: WebhookEvent, url: string): LoggedEvent | undefined {
+  try {
+    const delivery = restoreLogged({ payload: item.payload, webhookUrl: item.webhook_url ?? '' }, url);
+    const body = parseBody(delivery.body);
+    return body.ok ? { delivery, event: { body, facts: readEvent(body.payload) } } : undefined;
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }

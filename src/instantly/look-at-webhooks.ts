@@ -2,39 +2,69 @@ import { parseTimestamp } from '../events/parse-timestamp.ts';
 import { statusOf } from './describe-webhook.ts';
 import { afterGoodOrder } from './resume-policy.ts';
 import type { Webhook } from './schemas.ts';
-import type { WatchedWebhook } from './watch-state.ts';
+import type { AbsentWebhook, WatchedWebhook } from './watch-state.ts';
 
 /** Milliseconds before a webhook was disabled from which on everything is fetched back: the failures that led to it. */
 const BEFORE_MS = 3_600_000;
+/** Milliseconds that one which Instantly lists no more is remembered, and how many of them are. */
+const ABSENT_MS = 7 * 86_400_000;
+const MAX_ABSENT = 20;
 
 export interface Look {
   readonly webhooks: readonly WatchedWebhook[];
+  readonly absent: readonly AbsentWebhook[];
   /** Those that were disabled when their status was last known, and are active now, whoever resumed them. */
   readonly back: readonly WatchedWebhook[];
 }
 
-/** @param own our webhooks as Instantly tells of them now */
-export function lookAtWebhooks(before: readonly WatchedWebhook[], own: readonly Webhook[], now: number): Look {
-  const webhooks = own.map((webhook): WatchedWebhook => {
-    const known = before.find(({ id }) => id === webhook.id);
-    const status = statusOf(webhook);
-    const resumed = { resumes: known?.resumes ?? 0, resumedAt: known?.resumedAt ?? null };
-    const said = webhook.timestamp_error ? parseTimestamp(webhook.timestamp_error) : null;
-    return {
-      id: webhook.id,
-      name: webhook.name ?? null,
-      status,
-      // One answer that does not tell the status ends no spell.
-      disabledSince:
-        status === 'active' ? null : (known?.disabledSince ?? (status === 'disabled' ? (said ?? now) : null)),
-      ...(status === 'active' ? afterGoodOrder(resumed, now) : resumed),
-    };
-  });
-  const back = before.filter(
+/**
+ * @param before as they were, and those that were absent
+ * @param own our webhooks as Instantly tells of them now
+ */
+export function lookAtWebhooks(
+  before: { readonly webhooks: readonly WatchedWebhook[]; readonly absent: readonly AbsentWebhook[] },
+  own: readonly Webhook[],
+  now: number,
+): Look {
+  const known = [...before.webhooks, ...before.absent];
+  const webhooks = own.map((webhook) =>
+    lookAt(
+      known.find(({ id }) => id === webhook.id),
+      webhook,
+      now,
+    ),
+  );
+  const back = known.filter(
     ({ id, disabledSince }) =>
       disabledSince !== null && webhooks.some((one) => one.id === id && one.status === 'active'),
   );
-  return { webhooks, back };
+  const absent = known
+    .filter(({ id }) => !own.some((webhook) => webhook.id === id))
+    .map((one): AbsentWebhook => ({ absentSince: now, ...one }))
+    .filter(({ absentSince }) => now - absentSince < ABSENT_MS)
+    .slice(0, MAX_ABSENT);
+  return { webhooks, absent, back };
+}
+
+function lookAt(known: WatchedWebhook | undefined, webhook: Webhook, now: number): WatchedWebhook {
+  const status = statusOf(webhook);
+  const facts = { id: webhook.id, name: webhook.name ?? null, status };
+  const resumed = {
+    resumes: known?.resumes ?? 0,
+    resumedAt: known?.resumedAt ?? null,
+    resuming: known?.resuming === true && status !== 'active',
+  };
+  if (status !== 'active') {
+    // Their clock may be ahead of ours, and what has not been yet could not be fetched back.
+    const said = Math.min((webhook.timestamp_error && parseTimestamp(webhook.timestamp_error)) || now, now);
+    // One answer that does not tell the status ends no spell.
+    const disabledSince = known?.disabledSince ?? (status === 'disabled' ? said : null);
+    return { ...facts, disabledSince, ...resumed };
+  }
+  // Where somebody had it resumed, who has seen to its cause, we may do so again.
+  const isByOther = known !== undefined && known.disabledSince !== null && !known.resuming;
+  const counted = isByOther ? { resumes: 0, resumedAt: null, resuming: false } : resumed;
+  return { ...facts, disabledSince: null, ...counted, ...afterGoodOrder(counted, now) };
 }
 
 /** From when on everything has to be fetched back because these were disabled; `null`: nothing has. */

@@ -9,14 +9,13 @@ import {
   dailyAnalytics,
   eventTypes,
   type ListedApiKey,
-  type ListedPage,
   type Page,
   pageOf,
   type Webhook,
   type WebhookEvent,
   type Workspace,
   webhook,
-  webhookEventPage,
+  webhookEvent,
   workspace,
 } from './schemas.ts';
 import type { ServiceAccount } from './service-account.ts';
@@ -76,10 +75,11 @@ export class InstantlyReader {
     return (await this.#account.call({ operation: 'webhooks.event-types' }, eventTypes, signal)).event_types;
   }
 
+  /** What is odd on it is for the caller to tell of. */
   async webhookEvents(query: WebhookEventQuery, signal: AbortSignal): Promise<Page<WebhookEvent>> {
     const { startingAfter, ...rest } = query;
     const ask = (limit: number): Promise<Page<WebhookEvent>> =>
-      this.#page('webhook-events.list', webhookEventPage, { ...rest, limit }, startingAfter, signal);
+      this.#page('webhook-events.list', webhookEvent, { ...rest, limit }, startingAfter, signal);
     for (const limit of EVENTS_PAGES) {
       try {
         return await ask(limit);
@@ -105,9 +105,15 @@ export class InstantlyReader {
   }
 
   /** What was done in the workspace, by whomever. */
-  auditLogs({ startDate, endDate, startingAfter }: AuditLogQuery, signal: AbortSignal): Promise<Page<AuditLog>> {
+  async auditLogs({ startDate, endDate, startingAfter }: AuditLogQuery, signal: AbortSignal): Promise<Page<AuditLog>> {
     const query = { limit: PAGE, start_date: startDate, end_date: endDate };
-    return this.#page('audit-logs.list', pageOf(auditLog), query, startingAfter, signal);
+    return this.#usable('audit-logs.list', await this.#page('audit-logs.list', auditLog, query, startingAfter, signal));
+  }
+
+  /** Without the key's secret, what to say of an answer that has another shape than is published. */
+  unreadable(operation: ReadOperation, field: string): InstantlyApiError {
+    const detail = `the field ${field} is missing or has another type`;
+    return new InstantlyApiError({ failure: 'unreadable', operation, setting: this.setting, status: 200, detail });
   }
 
   async #all<Item extends z.ZodType<{ readonly id: string }>>(
@@ -118,7 +124,7 @@ export class InstantlyReader {
     const found = new Map<string, z.output<Item>>();
     let after: string | undefined;
     for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-      const page = await this.#page(operation, pageOf(item), { limit: PAGE }, after, signal);
+      const page = this.#usable(operation, await this.#page(operation, item, { limit: PAGE }, after, signal));
       for (const one of page.items) found.set(one.id, one);
       if (page.items.length === 0 || page.next === undefined || page.next === after) break;
       after = page.next;
@@ -126,15 +132,21 @@ export class InstantlyReader {
     return [...found.values()];
   }
 
-  async #page<Item>(
+  /** What is odd is passed over; a page of nothing else is no answer. */
+  #usable<Item>(operation: ReadOperation, page: Page<Item>): Page<Item> {
+    const [field] = page.odd;
+    if (page.items.length === 0 && field !== undefined) throw this.unreadable(operation, field);
+    return page;
+  }
+
+  #page<Item extends z.ZodType>(
     operation: ReadOperation,
-    schema: z.ZodType<ListedPage<Item>>,
+    item: Item,
     query: Query,
     startingAfter: string | undefined,
     signal: AbortSignal,
-  ): Promise<Page<Item>> {
+  ): Promise<Page<z.output<Item>>> {
     const request = { operation, query: { ...query, starting_after: startingAfter } };
-    const page = await this.#account.call(request, schema, signal);
-    return { items: page.items, next: page.next_starting_after ?? undefined };
+    return this.#account.call(request, pageOf(item), signal);
   }
 }

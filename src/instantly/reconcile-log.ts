@@ -1,14 +1,11 @@
 import { hash } from 'node:crypto';
 import { draft } from '../audit/make-draft.ts';
-import { type AuthenticDelivery, leadsTo, restoreLogged } from '../authenticate/index.ts';
+import { leadsTo } from '../authenticate/index.ts';
 import { dedupKey } from '../events/dedup-key.ts';
 import { typeLabel } from '../events/names.ts';
-import { parseBody } from '../events/parse-body.ts';
-import { readEvent } from '../events/read-event.ts';
-import type { ReadEvent } from '../inbox/accept.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import { LogOrder } from './log-order.ts';
-import { dayOf, groupOf, timeOf } from './logged-attempt.ts';
+import { dayOf, groupOf, type LoggedEvent, readLogged, timeOf } from './logged-attempt.ts';
 import type { ReconcileOptions, ReconcileReport } from './reconcile-options.ts';
 import type { Page, WebhookEvent } from './schemas.ts';
 
@@ -16,30 +13,36 @@ import type { Page, WebhookEvent } from './schemas.ts';
 const MAX_GROUPS = 200_000;
 /** The log knows days, and nobody has said of which clock: one more on both sides. */
 const DAY_MS = 86_400_000;
+/** Without which an attempt tells nothing. One that lacks it is passed over; a page that lacks it throughout is no answer. */
+const TELLING = ['webhook_url', 'payload'] as const;
 /** Of the pages and the time of a run, for finding out what has succeeded; the rest is for going on. */
 const SUCCESS_SHARE = 0.5;
 
-interface Candidate {
+type Counts = Partial<Record<'pages' | 'found' | 'groups' | 'succeeded' | 'held' | 'recovered' | 'unreadable', number>>;
+
+interface Candidate extends LoggedEvent {
   readonly group: string;
-  readonly delivery: AuthenticDelivery;
-  readonly event: ReadEvent;
 }
 
 /**
  * Puts what Instantly's delivery log holds and the store does not through the same accept path that a request takes. A second
  * time finds everything held.
  *
- * @throws InstantlyApiError; Problem and StoreUnavailable where nothing can be accepted now: what was read so far is accepted
+ * @throws InstantlyApiError, also after the last page where some of them told nothing of use; Problem and StoreUnavailable where nothing can be accepted now: what was read so far is accepted
  */
 export async function reconcileLog(options: ReconcileOptions): Promise<ReconcileReport> {
   const run = new Run(options);
   await run.all();
+  const { lacking } = run.report;
+  if (lacking !== undefined) throw options.reader.unreadable('webhook-events.list', lacking);
   return run.report;
 }
 
 class Run {
   readonly #options: ReconcileOptions;
   readonly #seen = new Set<string>();
+  /** Groups of which no attempt so far could be read. */
+  readonly #unreadable = new Set<string>();
   #succeededGroups: ReadonlySet<string> = new Set();
   #report: ReconcileReport;
 
@@ -53,6 +56,7 @@ class Run {
       held: 0,
       recovered: 0,
       unreadable: 0,
+      lacking: undefined,
       complete: false,
       startingAfter: options.window.startingAfter,
       undated: [],
@@ -71,9 +75,10 @@ class Run {
     if (window.mode === 'all' && !includeSucceeded) {
       this.#succeededGroups = await this.#findSucceeded(() => isWithin(SUCCESS_SHARE));
     }
-    const mayGoOn = (): boolean => isWithin(1) && this.#seen.size < MAX_GROUPS;
+    const mayGoOn = (): boolean => isWithin(1) && this.#seen.size + this.#unreadable.size < MAX_GROUPS;
     const success = window.mode === 'failed' ? false : undefined;
     for await (const page of this.#pages(success, window.startingAfter, mayGoOn)) {
+      this.#judge(page);
       await this.#take(page.items);
       this.#report = { ...this.#report, startingAfter: page.next, complete: page.isLast };
       await onPage(this.#report);
@@ -97,30 +102,46 @@ class Run {
   ): AsyncGenerator<Page<WebhookEvent> & { readonly isLast: boolean }> {
     const order = new LogOrder();
     let after = startingAfter;
+    // A log that leads in a circle has told all it has.
+    const been = new Set([after]);
     while (mayGoOn()) {
-      const { items, next } = await this.#page(success, after);
+      const page = await this.#page(success, after);
+      const { items, odd, next } = page;
       this.#add({ pages: 1 });
       order.take(items);
-      const isEnd = items.length === 0 || next === undefined || next === after;
+      const isEnd = items.length + odd.length === 0 || next === undefined || been.has(next);
       // Where the newest come first, nothing behind a page of what is too old can be of use.
-      const isLast = isEnd || order.isPast(items, this.#options.window.from);
-      yield { items, next, isLast };
+      const isLast = isEnd || (odd.length === 0 && order.isPast(items, this.#options.window.from));
+      yield { ...page, isLast };
       if (isLast) return;
+      been.add(next);
       after = next;
     }
   }
 
   #page(success: boolean | undefined, startingAfter: string | undefined) {
-    const { reader, url, window, signal } = this.#options;
-    const query = { from: dayOf(window.from - DAY_MS), to: dayOf(window.to + DAY_MS), search: url };
+    const { reader, search, window, signal } = this.#options;
+    const query = { from: dayOf(window.from - DAY_MS), to: dayOf(window.to + DAY_MS) };
     return reader.webhookEvents(
       {
         ...query,
+        ...(search === undefined ? {} : { search }),
         ...(success === undefined ? {} : { success }),
         ...(startingAfter === undefined ? {} : { startingAfter }),
       },
       signal,
     );
+  }
+
+  #judge({ items, odd }: Page<WebhookEvent>): void {
+    this.#add({ unreadable: odd.length });
+    const lacking =
+      items.length === 0
+        ? odd[0]
+        : TELLING.map((field) =>
+            items.every((item) => item[field] === undefined) ? `items.0.${field}` : undefined,
+          ).find((field) => field !== undefined);
+    if (lacking !== undefined) this.#report = { ...this.#report, lacking };
   }
 
   async #take(items: readonly WebhookEvent[]): Promise<void> {
@@ -147,29 +168,34 @@ class Run {
 
   /** `undefined`: nothing is to be done about it. */
   #examine(item: WebhookEvent): Candidate | undefined {
-    const { includeSucceeded, known, url } = this.#options;
+    const { includeSucceeded, known, url, window } = this.#options;
     const group = groupOf(item);
     if (this.#seen.has(group)) return undefined;
-    this.#seen.add(group);
-    this.#add({ groups: 1 });
     const hasSucceeded = item.success === true || item.retry_successful === true || this.#succeededGroups.has(group);
     if (hasSucceeded && !includeSucceeded) {
-      this.#add({ succeeded: 1 });
+      this.#see(group, { succeeded: 1 });
       return undefined;
     }
     if (known.has(group)) {
-      this.#add({ held: 1 });
+      this.#see(group, { held: 1 });
       return undefined;
     }
-    try {
-      const delivery = restoreLogged({ payload: item.payload, webhookUrl: item.webhook_url ?? '' }, url);
-      const body = parseBody(delivery.body);
-      if (body.ok) return { group, delivery, event: { body, facts: readEvent(body.payload) } };
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
+    const read = readLogged(item, url);
+    if (read === undefined) {
+      // Another attempt of it may tell the payload.
+      if (!this.#unreadable.has(group)) this.#add({ groups: 1, unreadable: 1 });
+      this.#unreadable.add(group);
+      return undefined;
     }
-    this.#add({ unreadable: 1 });
-    return undefined;
+    this.#see(group, {});
+    // Where the attempt does not tell when it was made, the event, which came before it, may.
+    const at = timeOf(item) ?? read.event.facts.timestamp ?? window.from;
+    return at < window.from ? undefined : { group, ...read };
+  }
+
+  #see(group: string, outcome: Counts): void {
+    this.#seen.add(group);
+    this.#add(this.#unreadable.delete(group) ? { unreadable: -1, ...outcome } : { groups: 1, ...outcome });
   }
 
   async #accept(candidate: Candidate): Promise<void> {
@@ -206,9 +232,7 @@ class Run {
     if (event.facts.timestamp === null) this.#report = { ...this.#report, undated: [...this.#report.undated, group] };
   }
 
-  #add(
-    more: Partial<Record<'pages' | 'found' | 'groups' | 'succeeded' | 'held' | 'recovered' | 'unreadable', number>>,
-  ) {
+  #add(more: Counts) {
     const sums = Object.entries(more).map(([name, n]) => [name, this.#report[name as keyof typeof more] + n] as const);
     this.#report = { ...this.#report, ...Object.fromEntries(sums) };
   }

@@ -1,103 +1,108 @@
 import { z } from 'zod';
 
 // Instantly may add fields at any time, so every object is a loose one; and only what is used is asked for, since a field
-// that is missing must not take the others with it.
+// that is missing must not take the others with it. One of another type than published counts as not told, where the rest is
+// of use without it.
 
-const time = z.string();
-const id = z.string().min(1).max(200);
+const text = z.string().nullish().catch(null);
+const number = z.number().nullish().catch(null);
+const flag = z.boolean().nullish().catch(null);
+const time = z.union([z.string(), z.number().transform(String)]);
+const told = time.nullish().catch(null);
+const id = z.union([z.string(), z.number().transform(String)]).pipe(z.string().min(1).max(200));
 
 export const webhook = z.looseObject({
   id,
-  name: z.string().nullish(),
-  target_hook_url: z.string(),
-  event_type: z.string().nullish(),
-  campaign: z.string().nullish(),
-  custom_interest_value: z.number().nullish(),
-  headers: z.record(z.string(), z.unknown()).nullish(),
+  name: text,
+  /** Empty: nowhere. */
+  target_hook_url: z
+    .string()
+    .nullable()
+    .transform((url) => url ?? ''),
+  event_type: text,
+  campaign: text,
+  custom_interest_value: number,
+  headers: z.record(z.string(), z.unknown()).nullish().catch(null),
   /** 1: active, -1: disabled after failures. */
-  status: z.number().nullish(),
-  timestamp_created: time.nullish(),
-  timestamp_error: time.nullish(),
+  status: number,
+  timestamp_created: told,
+  timestamp_error: told,
 });
 export type Webhook = z.output<typeof webhook>;
 
 /** One attempt to deliver. */
 export const webhookEvent = z.looseObject({
   id,
-  timestamp_created: time.nullish(),
-  success: z.boolean().nullish(),
-  webhook_url: z.string().nullish(),
-  retry_group_id: z.string().nullish(),
-  retry_successful: z.boolean().nullish(),
+  timestamp_created: told,
+  success: flag,
+  webhook_url: text,
+  retry_group_id: text,
+  retry_successful: flag,
   payload: z.unknown().optional(),
 });
 export type WebhookEvent = z.output<typeof webhookEvent>;
 
 export const testResult = z.looseObject({
   success: z.boolean(),
-  message: z.string().nullish(),
-  status_code: z.number().nullish(),
+  message: text,
+  status_code: number,
   error: z.unknown().optional(),
 });
 export type TestResult = z.output<typeof testResult>;
 
 export const apiKey = z.looseObject({
   id,
-  name: z.string().nullish(),
+  name: text,
   scopes: z.array(z.string()),
-  key: z.string().nullish(),
-  timestamp_created: time.nullish(),
+  key: text,
+  timestamp_created: told,
 });
 export type ListedApiKey = z.output<typeof apiKey>;
 
-export const workspace = z.looseObject({ id, name: z.string().nullish() });
+export const workspace = z.looseObject({ id, name: text });
 export type Workspace = z.output<typeof workspace>;
 
 /** What was sent on a day, whether or not a webhook told of it. */
-export const dailyAnalytics = z.array(z.looseObject({ date: z.string().nullish(), sent: z.number().nullish() }));
+export const dailyAnalytics = z.array(z.looseObject({ date: text, sent: number }));
 export type DailyAnalytics = z.output<typeof dailyAnalytics>;
 
 export const auditLog = z.looseObject({
   id,
   timestamp: time,
-  activity_type: z.number().nullish(),
-  user_id: z.string().nullish(),
-  user_name: z.string().nullish(),
-  ip_address: z.string().nullish(),
-  from_api: z.boolean().nullish(),
-  api_key_id: z.string().nullish(),
-  webhook_id: z.string().nullish(),
+  activity_type: number,
+  user_id: text,
+  user_name: text,
+  ip_address: text,
+  from_api: flag,
+  api_key_id: text,
+  webhook_id: text,
   /** Whatever belongs to the activity. */
-  audit_metadata: z.record(z.string(), z.unknown()).nullish(),
+  audit_metadata: z.record(z.string(), z.unknown()).nullish().catch(null),
 });
 export type AuditLog = z.output<typeof auditLog>;
 
 export const eventTypes = z.looseObject({
-  event_types: z.array(z.looseObject({ id: z.unknown().optional(), label: z.string(), type: z.string().nullish() })),
-});
-
-/** A cursor can come back even on the last page; the end is a page without items. */
-export const pageOf = <Item extends z.ZodType>(item: Item) =>
-  z.looseObject({ items: z.array(item), next_starting_after: z.string().nullish() });
-
-/** As Instantly answers it. */
-export interface ListedPage<Item> {
-  readonly items: readonly Item[];
-  readonly next_starting_after?: string | null | undefined;
-}
-
-/** Without which an attempt tells nothing. One that lacks it is odd, and passed over; a page that lacks it throughout is no answer. */
-const TELLING = ['webhook_url', 'payload', 'timestamp_created'] as const;
-
-export const webhookEventPage = pageOf(webhookEvent).superRefine(({ items }, context) => {
-  for (const field of TELLING) {
-    if (items.length > 0 && items.every((item) => item[field] === undefined)) {
-      context.addIssue({ code: 'custom', path: ['items', 0, field], message: 'is missing' });
-    }
-  }
+  event_types: z.array(z.looseObject({ id: z.unknown().optional(), label: z.string(), type: text })),
 });
 
 export interface Page<Item> {
   readonly items: readonly Item[];
+  /** For each item that cannot be used, the field because of which. One odd item must not keep the others away. */
+  readonly odd: readonly string[];
   readonly next: string | undefined;
 }
+
+/** A cursor can come back even on the last page; the end is a page without items. */
+export const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z
+    .looseObject({ items: z.array(z.unknown()), next_starting_after: z.string().nullish() })
+    .transform((page): Page<z.output<Item>> => {
+      const items: z.output<Item>[] = [];
+      const odd: string[] = [];
+      for (const [index, one] of page.items.entries()) {
+        const read = item.safeParse(one);
+        if (read.success) items.push(read.data);
+        else odd.push(['items', index, ...(read.error.issues[0]?.path ?? [])].map(String).join('.'));
+      }
+      return { items, odd, next: page.next_starting_after ?? undefined };
+    });

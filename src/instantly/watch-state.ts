@@ -3,8 +3,6 @@ import type { Store } from '../inbox/store.ts';
 
 /** The document of the store that the processes which watch share. */
 const NAME = 'watch';
-/** Groups without a time of their own that are remembered. */
-const MAX_UNDATED = 500;
 
 const time = z.number();
 
@@ -17,14 +15,19 @@ const watchedWebhook = z.object({
   /** Times in a row that we had it resumed, and when last. */
   resumes: z.number(),
   resumedAt: time.nullable(),
+  /** We were about to, and have not seen what came of it. */
+  resuming: z.boolean().default(false),
 });
 export type WatchedWebhook = z.output<typeof watchedWebhook>;
+export type AbsentWebhook = WatchState['absent'][number];
 
 const run = z.object({
   mode: z.enum(['failed', 'all']),
   from: time,
   to: time,
   startingAfter: z.string().optional(),
+  /** That it has taken so far. */
+  rounds: z.number().default(0),
 });
 
 const watchState = z.object({
@@ -33,6 +36,8 @@ const watchState = z.object({
   /** Why Instantly did not tell the status at the last look; `null`: it did. */
   fault: z.string().nullable(),
   webhooks: z.array(watchedWebhook),
+  /** Those that Instantly did not list at the last look, as they were: one may come back. */
+  absent: z.array(watchedWebhook.extend({ absentSince: time })).default([]),
   reconcile: z.object({
     /** Up to here failed deliveries have been fetched back; `null`: never yet. */
     through: time.nullable(),
@@ -40,9 +45,10 @@ const watchState = z.object({
     allFrom: time.nullable(),
     /** One that a limit or a restart has interrupted. */
     run: run.nullable(),
-    undated: z.array(z.string()),
   }),
   silence: z.object({
+    /** Whether there was a look already, which may have found nothing. */
+    looked: z.boolean().default(false),
     /** Emails sent by day, as Instantly last told. */
     sent: z.record(z.string(), z.number()),
     /** Emails sent since the last event arrived. */
@@ -57,8 +63,9 @@ const FRESH: WatchState = {
   at: 0,
   fault: null,
   webhooks: [],
-  reconcile: { through: null, allFrom: null, run: null, undated: [] },
-  silence: { sent: {}, sentSince: 0, lastEventAt: null },
+  absent: [],
+  reconcile: { through: null, allFrom: null, run: null },
+  silence: { looked: false, sent: {}, sentSince: 0, lastEventAt: null },
 };
 
 /** What another release has written otherwise is begun anew: it tells of the past, and holds no event. */
@@ -70,7 +77,5 @@ export async function readWatchState(store: Pick<Store, 'readDocument'>): Promis
 
 /** Under the lease of the watch, so that nobody writes over anybody. */
 export async function writeWatchState(store: Pick<Store, 'writeDocument'>, state: WatchState): Promise<void> {
-  const { reconcile } = state;
-  const undated = reconcile.undated.slice(-MAX_UNDATED);
-  await store.writeDocument(NAME, JSON.stringify({ ...state, reconcile: { ...reconcile, undated } }), null);
+  await store.writeDocument(NAME, JSON.stringify(state), null);
 }

@@ -8,11 +8,12 @@ import { InstantlyApiError } from './api-error.ts';
 import { detectSilence, SILENT_FROM } from './detect-silence.ts';
 import { fetchAllFrom, lookAtWebhooks } from './look-at-webhooks.ts';
 import type { InstantlyReader } from './reader.ts';
+import { searchFor } from './reconcile-options.ts';
 import { reconcileRound } from './reconcile-round.ts';
 import { ownWebhooks } from './register-webhook.ts';
-import { judgeResume } from './resume-policy.ts';
+import { resumeDisabled, sooner } from './resume-disabled.ts';
 import type { Webhook } from './schemas.ts';
-import { readWatchState, type WatchedWebhook, type WatchState, writeWatchState } from './watch-state.ts';
+import { readWatchState, type WatchState, writeWatchState } from './watch-state.ts';
 import type { InstantlyWriter } from './writer.ts';
 
 /** Milliseconds after which another process may take over from one that vanished. */
@@ -96,12 +97,21 @@ export class Watch {
       await writeWatchState(store, { ...state, at: now, fault: own.failure });
       return;
     }
-    const { webhooks, back } = lookAtWebhooks(state.webhooks, own, now);
+    const { webhooks, absent, back } = lookAtWebhooks(state, own, now);
     const allFrom = fetchAllFrom(back, now);
-    state = { ...state, at: now, fault: null, webhooks: [...webhooks], reconcile: sooner(state.reconcile, allFrom) };
-    state = await this.#resume(state, now, signal);
+    state = {
+      ...state,
+      at: now,
+      fault: null,
+      webhooks: [...webhooks],
+      absent: [...absent],
+      reconcile: sooner(state.reconcile, allFrom),
+    };
+    // What is to be fetched back must be known before anything else can go wrong.
     await writeWatchState(store, state);
-    state = await this.#reconcile(state, now, signal);
+    state = await resumeDisabled(state, now, this.#resuming, signal);
+    await writeWatchState(store, state);
+    state = await this.#reconcile(state, own, now, signal);
     state = await this.#listen(state, own, now, signal);
     await writeWatchState(store, state);
   }
@@ -125,57 +135,16 @@ export class Watch {
     }
   }
 
-  async #resume(state: WatchState, now: number, signal: AbortSignal): Promise<WatchState> {
-    const webhooks: WatchedWebhook[] = [];
-    let allFrom: number | null = null;
-    for (const webhook of state.webhooks) {
-      if (webhook.status !== 'disabled') {
-        this.#said.delete(webhook.id);
-        webhooks.push(webhook);
-        continue;
-      }
-      const resumed = await this.#resumeOne(webhook, now, signal);
-      if (resumed.status === 'active') allFrom = fetchAllFrom([webhook], now);
-      webhooks.push(resumed);
-    }
-    return { ...state, webhooks, reconcile: sooner(state.reconcile, allFrom) };
-  }
-
-  async #resumeOne(webhook: WatchedWebhook, now: number, signal: AbortSignal): Promise<WatchedWebhook> {
-    const { writer, logger } = this.#options;
-    const since = webhook.disabledSince === null ? 'some time' : new Date(webhook.disabledSince).toISOString();
-    const disabled = `Instantly has disabled the webhook ${webhook.id} since ${since}: no event arrives`;
-    if (writer === undefined) {
-      this.#say(webhook.id, 'error', `${disabled}; run "webhooks resume", or set a key for writing`);
-      return webhook;
-    }
-    const verdict = judgeResume(webhook, now);
-    if (verdict !== 'resume') {
-      const what = verdict === 'wait' ? 'it is resumed again later' : 'run "webhooks resume" once its cause is mended';
-      this.#say(webhook.id, 'error', `${disabled}, again after ${webhook.resumes} resumptions; ${what}`);
-      return webhook;
-    }
-    const facts = { webhookId: webhook.id, disabledSince: since, resumptions: webhook.resumes + 1 };
-    try {
-      await writer.resumeWebhook(webhook.id, signal);
-    } catch (error) {
-      if (!(error instanceof InstantlyApiError)) throw error;
-      this.#record('webhook.resume', 'failure', { ...facts, reason: error.failure });
-      this.#say(webhook.id, 'error', `${disabled}, and it could not be resumed: ${error.message}`);
-      return webhook;
-    }
-    this.#record('webhook.resume', 'success', facts);
-    logger.warn(facts, 'Instantly had disabled the webhook; it is resumed, and what it missed is fetched back');
-    return { ...webhook, status: 'active', disabledSince: null, resumes: webhook.resumes + 1, resumedAt: now };
-  }
-
-  async #reconcile(state: WatchState, now: number, signal: AbortSignal): Promise<WatchState> {
-    const { store, logger } = this.#options;
+  async #reconcile(state: WatchState, own: readonly Webhook[], now: number, signal: AbortSignal): Promise<WatchState> {
+    const { store, logger, url } = this.#options;
+    const search = searchFor(own, url);
     const save = (progress: WatchState['reconcile']) => writeWatchState(store, { ...state, reconcile: progress });
+    const onGivenUp = () =>
+      logger.error("Instantly's delivery log came to no end; the rest of it is left, and fetching back begins anew");
     try {
       // Nor beside the command of that name.
       const round = await this.#alone('reconcile', signal, (held) =>
-        reconcileRound(state.reconcile, now, { ...this.#options, save, signal: held }),
+        reconcileRound(state.reconcile, now, { ...this.#options, search, save, onGivenUp, signal: held }),
       );
       if (!round.ran) return state;
       const { state: reconcile, report } = round.result;
@@ -225,20 +194,30 @@ export class Watch {
     }
   }
 
+  get #resuming() {
+    const { store, writer, logger } = this.#options;
+    return {
+      writer,
+      logger,
+      save: (state: WatchState) => writeWatchState(store, state),
+      say: (about: string, message: string) => this.#say(about, 'error', message),
+      record: this.#record.bind(this),
+    };
+  }
+
   /** Once, until it changes; nothing where there is nothing to say. */
   #say(about: string, level: 'warn' | 'error', message: string): void {
     if (this.#said.get(about) === message) return;
+    if (message === '') {
+      this.#said.delete(about);
+      return;
+    }
     this.#said.set(about, message);
-    if (message !== '') this.#options.logger[level](message);
+    this.#options.logger[level](message);
   }
 
   #record(action: string, result: AuditDraft['result'], metadata: AuditMetadata): void {
     const [resource = action] = action.split('.');
     this.#options.record(draft({ action, userId: 'service', resource, result, metadata, at: this.#now() }));
   }
-}
-
-function sooner(state: WatchState['reconcile'], allFrom: number | null): WatchState['reconcile'] {
-  if (allFrom === null) return state;
-  return { ...state, allFrom: Math.min(state.allFrom ?? allFrom, allFrom) };
 }

@@ -243,7 +243,7 @@ describe('a good installation', () => {
     ]);
     expect(saidOf(diagnosis, 'registration')).toEqual(['skip the webhooks could not be listed']);
     expect(saidOf(diagnosis, 'api keys')).toContain(
-      'fail the key in INSTANTLY_READ_KEY lacks webhooks:read, which is needed for: the watch of the service, webhooks list, webhooks register, webhooks test, webhooks resume, webhooks delete, secrets rotate, doctor',
+      'fail the key in INSTANTLY_READ_KEY lacks webhooks:read, which is needed for: the watch of the service, webhooks list, webhooks register, webhooks test, webhooks resume, webhooks delete, secrets rotate, reconcile, doctor',
     );
   }, 60_000);
 
@@ -293,6 +293,18 @@ describe('a good installation', () => {
     expect(saidOf(diagnosis, 'public url')).toEqual([
       expect.stringMatching(/^fail a request with a wrong token is answered 404/),
     ]);
+  }, 60_000);
+
+  test('nor where another one is, and its deliveries are lost', async () => {
+    const url = `${receiverUrl()}/webhooks/instantly/`;
+    const { body } = await callFake(good.fake, 'POST /webhooks', {
+      body: { target_hook_url: url, event_type: 'email_sent' },
+    });
+    const said = saidOf(await look({}), 'registration');
+    expect(said).toContainEqual(
+      expect.stringMatching(/^warn webhook .* posts to nearly the same address, and not to this one/),
+    );
+    await callFake(good.fake, `DELETE /webhooks/${(body as { id: string }).id}`);
   }, 60_000);
 
   test('what is there is no receiver of ours: whoever lets a wrong token in', async () => {

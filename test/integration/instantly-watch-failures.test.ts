@@ -11,6 +11,7 @@ import {
   type FaultCase,
   failuresOf,
   faultsOf,
+  isReadOn,
   nameOf,
   SHORT_MS,
   takesEffect,
@@ -23,6 +24,8 @@ const INTERVAL_MS = 300_000;
 const RETENTION_MS = 30 * 24 * HOUR_MS;
 /** More than one page of the log holds. */
 const MISSED = 30;
+/** With the empty one at the end. */
+const PAGES = 3;
 
 let site: InstantlySite;
 let stage: Stage;
@@ -126,14 +129,17 @@ describe('what goes wrong at each step of a look', () => {
       const first = watch(timesOut(fault) ? { timeoutMs: SHORT_MS } : {});
       await first.watch.round();
       const tries = stage.fake.calls().filter((call) => call.operation === operation);
-      expect(tries).toHaveLength(after + attemptsOf(operation, fault));
+      const isOfLog = operation === 'GET /webhook-events';
+      expect(tries).toHaveLength(isOfLog && isReadOn(fault) ? PAGES : after + attemptsOf(operation, fault));
       expectTold(said.find((line) => line.includes(`: ${nameOf(operation)}: `)) ?? '', operation, fault);
       const { action, reasons } = expectedFailures(step, fault);
       expect(failuresOf(await stage.entries(), action)).toEqual(reasons);
       expect(first.states.at(-1)?.fault).toBe(operation === 'GET /webhooks' ? fault.failure : null);
       if (operation === 'POST /webhooks/{id}/resume') {
         expect(stage.fake.webhooks()[0]?.status).toBe(takesEffect(fault) ? 1 : -1);
-        expect(first.states.at(-1)?.webhooks).toMatchObject([{ status: 'disabled', resumes: 0 }]);
+        expect(first.states.at(-1)?.webhooks).toMatchObject([
+          { status: 'disabled', resumes: 0, resuming: ['timeout', 'server', 'unreachable'].includes(fault.failure) },
+        ]);
       }
 
       stage.fake.clearFaults();
@@ -156,6 +162,32 @@ describe('what goes wrong at each step of a look', () => {
       expect((await readWatchState(site.store)).reconcile).toMatchObject({ run: null, allFrom: null });
     },
   );
+
+  test('killed when it had just resumed the webhook, the next one knows the spell, and that it was us', async () => {
+    await setStage();
+    const { operation } = STEPS[1] ?? { operation: 'POST /webhooks/{id}/resume' };
+    stage.fake.fail(operation, { afterwards: 'hang' });
+    const killed = watch();
+    const round = killed.watch.round();
+    while (!stage.fake.calls().some((call) => call.operation === operation)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    // What the store holds now is all that a killed process leaves behind.
+    const left = await site.store.readDocument('watch');
+    await killed.watch.stop();
+    await expect(round).rejects.toThrow();
+    await site.store.writeDocument('watch', left?.text ?? '', null);
+    expect(stage.fake.webhooks()).toMatchObject([{ status: 1 }]);
+
+    later = INTERVAL_MS;
+    const second = watch();
+    await second.watch.round();
+    expect(second.states.at(-1)?.webhooks).toMatchObject([{ status: 'active', resumes: 1, resuming: false }]);
+    await expectAllOnce();
+    // Everything since the spell was asked for: the successes, and then all pages.
+    const pages = stage.fake.calls().filter((call) => call.operation === 'GET /webhook-events');
+    expect(pages).toHaveLength(PAGES + 1);
+  });
 
   test('more fields than are published are tolerated', async () => {
     await setStage();

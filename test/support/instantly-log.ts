@@ -2,6 +2,7 @@ import { newId } from '../../src/audit/new-id.ts';
 import { commitTo } from '../../src/cli/commit-to.ts';
 import { Inbox } from '../../src/inbox/accept.ts';
 import type { Store, StoredEvent } from '../../src/inbox/store.ts';
+import { InstantlyApiError } from '../../src/instantly/api-error.ts';
 import type { InstantlyReader, WebhookEventQuery } from '../../src/instantly/reader.ts';
 import type { ReconcileOptions } from '../../src/instantly/reconcile-options.ts';
 import type { WebhookEvent } from '../../src/instantly/schemas.ts';
@@ -26,7 +27,7 @@ export function attempt(at: number, more: Partial<WebhookEvent> = {}): WebhookEv
   };
 }
 
-export interface Log extends Pick<InstantlyReader, 'webhookEvents'> {
+export interface Log extends Pick<InstantlyReader, 'webhookEvents' | 'unreadable'> {
   /** In the order in which they are told. */
   items: readonly WebhookEvent[];
   readonly queries: WebhookEventQuery[];
@@ -47,8 +48,16 @@ export function logOf(items: readonly WebhookEvent[], pageSize = 5): Log {
         query.startingAfter === undefined ? 0 : matching.findIndex(({ id }) => id === query.startingAfter) + 1;
       const page = matching.slice(from, from + pageSize);
       for (const { id } of page) log.read.add(id);
-      return { items: page, next: page.at(-1)?.id };
+      return { items: page, odd: [], next: page.at(-1)?.id };
     },
+    unreadable: (operation, field) =>
+      new InstantlyApiError({
+        failure: 'unreadable',
+        operation,
+        setting: 'INSTANTLY_READ_KEY',
+        status: 200,
+        detail: field,
+      }),
   };
   return log;
 }
@@ -59,6 +68,7 @@ export function runOptions(store: Store, more: Partial<ReconcileOptions> = {}): 
     store,
     inbox: inboxOf(store),
     url: OUR_URL,
+    search: OUR_URL,
     window: { mode: 'failed', from: 0, to: Number.MAX_SAFE_INTEGER / 2 },
     includeSucceeded: false,
     dryRun: false,

@@ -61,19 +61,20 @@ test('stops where it is told to', async () => {
 test("Instantly's log is read with a day more on both sides, each activity once", async () => {
   const queries: AuditLogQuery[] = [];
   const pages = [
-    { items: [{ id: 'b', timestamp: 't' }], next: 'b' },
+    { items: [{ id: 'b', timestamp: 't' }], odd: [], next: 'b' },
     {
       items: [
         { id: 'b', timestamp: 't' },
         { id: 'a', timestamp: 't' },
       ],
+      odd: [],
       next: 'a',
     },
-    { items: [], next: undefined },
+    { items: [], odd: [], next: undefined },
   ];
   const auditLogs = async (query: AuditLogQuery) => {
     queries.push(query);
-    return pages[queries.length - 1] ?? { items: [], next: undefined };
+    return pages[queries.length - 1] ?? { items: [], odd: [], next: undefined };
   };
   const found = await readActivities({ auditLogs }, NOW, NOW + 60_000, never);
   expect(found.activities.map(({ id }) => id)).toEqual(['b', 'a']);
@@ -89,7 +90,7 @@ test('one without an end is not read to its end', async () => {
   let pages = 0;
   const auditLogs = async () => {
     pages += 1;
-    return { items: [{ id: `${pages}`, timestamp: 't' }], next: `${pages}` };
+    return { items: [{ id: `${pages}`, timestamp: 't' }], odd: [], next: `${pages}` };
   };
   const { activities, isWhole } = await readActivities({ auditLogs }, NOW, NOW, never);
   expect([activities.length, isWhole, pages]).toEqual([100, false, 100]);
@@ -99,7 +100,7 @@ test('nor one whose cursor stands still', async () => {
   let pages = 0;
   const auditLogs = async () => {
     pages += 1;
-    return { items: [{ id: 'x', timestamp: 't' }], next: 'x' };
+    return { items: [{ id: 'x', timestamp: 't' }], odd: [], next: 'x' };
   };
   expect((await readActivities({ auditLogs }, NOW, NOW, never)).isWhole).toBe(true);
   expect(pages).toBe(2);

@@ -161,8 +161,46 @@ describe('an answer', () => {
       else response.writeHead(200, { 'content-encoding': 'gzip' }).end(BOMB);
     };
     const page = await new InstantlyReader(account()).webhookEvents({ from: '2026-11-01', to: '2026-11-02' }, NEVER);
-    expect(page).toEqual({ items: [], next: undefined });
+    expect(page).toEqual({ items: [], odd: [], next: undefined });
     expect(api.received.map(({ path }) => new URL(path, api.url).searchParams.get('limit'))).toEqual(['25', '5', '1']);
+  });
+
+  test('with an odd item holds all others, and is none where all of it is odd', async () => {
+    const odd = [
+      { id: 'a' },
+      { target_hook_url: 'https://x' },
+      { id: 'b', target_hook_url: 7 },
+      null,
+      'text',
+      { id: '' },
+    ];
+    const good = [
+      { id: 'c', target_hook_url: null, name: 5, headers: [], status: '1', timestamp_error: 1_700_000_000 },
+      { id: 7, target_hook_url: 'https://x' },
+    ];
+    answerInTurn(status(200, { items: [...odd, ...good] }));
+    const found = await new InstantlyReader(account()).webhooks(NEVER);
+    expect(found).toEqual([
+      { id: 'c', target_hook_url: '', name: null, headers: null, status: null, timestamp_error: '1700000000' },
+      { id: '7', target_hook_url: 'https://x' },
+    ]);
+    answerInTurn(status(200, { items: odd }));
+    await expect(new InstantlyReader(account()).webhooks(NEVER)).rejects.toMatchObject({
+      failure: 'unreadable',
+      message: expect.stringContaining('items.0.target_hook_url'),
+    });
+  });
+
+  test('of the delivery log tells what is odd on it', async () => {
+    answerInTurn(
+      status(200, { items: [{}, { id: 'a', success: 'false', timestamp_created: 5 }], next_starting_after: 'a' }),
+    );
+    const page = await new InstantlyReader(account()).webhookEvents({ from: '2026-11-01', to: '2026-11-02' }, NEVER);
+    expect(page).toEqual({
+      items: [{ id: 'a', success: null, timestamp_created: '5' }],
+      odd: ['items.0.id'],
+      next: 'a',
+    });
   });
 
   test('that trickles ends with the time for it', async () => {

@@ -5,7 +5,7 @@ import { dedupKey } from '../../src/events/dedup-key.ts';
 import { reconcileLog } from '../../src/instantly/reconcile-log.ts';
 import type { ReconcileOptions, ReconcileReport } from '../../src/instantly/reconcile-options.ts';
 import type { WebhookEvent } from '../../src/instantly/schemas.ts';
-import { attempt, inboxOf, type Log, logOf, runOptions, storedEvents } from '../support/instantly-log.ts';
+import { attempt, inboxOf, type Log, logOf, OUR_URL, runOptions, storedEvents } from '../support/instantly-log.ts';
 import { createTestStore, type TestStore } from './inbox-support.ts';
 
 const HOUR_MS = 3_600_000;
@@ -61,11 +61,27 @@ describe('the attempts of one delivery', () => {
     expect(report).toMatchObject({ succeeded: 0, recovered: 3 });
   });
 
+  test('are one event, though the newest tells no payload', async () => {
+    const items = [
+      attempt(NOW, { ...group, payload: null }),
+      attempt(NOW - 1, group),
+      attempt(NOW - 2, { ...group, payload: null }),
+    ];
+    expect(await run(logOf(items))).toMatchObject({ found: 3, groups: 1, recovered: 1, unreadable: 0 });
+    const none = [
+      attempt(NOW, { payload: null, retry_group_id: 'none' }),
+      attempt(NOW, { payload: 3, retry_group_id: 'none' }),
+    ];
+    expect(await run(logOf(none))).toMatchObject({ groups: 1, unreadable: 1, recovered: 0 });
+  });
+
   test('without a group of their own are told by their id', async () => {
     const { retry_group_id: _, ...alone } = attempt(NOW);
-    expect(await run(logOf([alone, attempt(NOW, { retry_group_id: null })]))).toMatchObject({
-      groups: 2,
-      recovered: 2,
+    expect(
+      await run(logOf([alone, attempt(NOW, { retry_group_id: null }), attempt(NOW, { retry_group_id: '' })])),
+    ).toMatchObject({
+      groups: 3,
+      recovered: 3,
     });
   });
 });
@@ -95,6 +111,33 @@ describe('what is not fetched back', () => {
     expect(await stored()).toBe(1);
   });
 
+  test('for our URL with a query is ours', async () => {
+    expect(await run(logOf([attempt(NOW, { webhook_url: `${OUR_URL}?by=hand` })]))).toMatchObject({ recovered: 1 });
+  });
+
+  test('what is odd, which keeps nothing else away', async () => {
+    const items = [attempt(NOW), attempt(NOW, { payload: undefined }), attempt(NOW, { webhook_url: undefined })];
+    const log = logOf(items);
+    const odd: Log = {
+      ...log,
+      webhookEvents: async (query, signal) => ({ ...(await log.webhookEvents(query, signal)), odd: ['items.3.id'] }),
+    };
+    // Of the last page, which holds nothing but what is odd.
+    await expect(run(odd)).rejects.toMatchObject({ failure: 'unreadable' });
+    expect(await stored()).toBe(1);
+  });
+
+  test.each(['payload', 'webhook_url'])(
+    'pages that all lack the field %s are no answer, once all are read',
+    async (field) => {
+      const items = Array.from({ length: 5 }, () => attempt(NOW, { [field]: undefined }));
+      const log = logOf([...items, attempt(NOW)]);
+      await expect(run(log)).rejects.toThrow(`items.0.${field}`);
+      expect(await stored()).toBe(1);
+      expect(log.queries).toHaveLength(3);
+    },
+  );
+
   test('anything, where it is only to be told', async () => {
     const items = Array.from({ length: 7 }, () => attempt(NOW));
     expect(await run(logOf(items), { dryRun: true })).toMatchObject({ recovered: 7, held: 0, complete: true });
@@ -107,6 +150,13 @@ describe('what tells no time', () => {
     const window = { mode: 'failed', from: NOW - HOUR_MS, to: NOW - 1 } as const;
     const items = [attempt(NOW - 10), attempt(NOW, { timestamp_created: null }), attempt(NOW - 20)];
     expect(await run(logOf(items), { window })).toMatchObject({ found: 3, recovered: 3 });
+  });
+
+  test('of the attempt, though the event does, is judged by that', async () => {
+    const window = { mode: 'failed', from: NOW - HOUR_MS, to: NOW } as const;
+    const of = (at: number) => ({ timestamp_created: 'some day', payload: { timestamp: new Date(at).toISOString() } });
+    const items = [attempt(NOW, of(NOW - 2 * HOUR_MS)), attempt(NOW, of(NOW - 1)), attempt(NOW, of(NOW + HOUR_MS))];
+    expect(await run(logOf(items), { window })).toMatchObject({ found: 3, recovered: 2, held: 0 });
   });
 
   test('of the event is remembered by its group, whether it is recovered or held, for its key is soon forgotten', async () => {
@@ -181,9 +231,19 @@ describe('how far it reads', () => {
     expect(await stored()).toBe(4);
   });
 
+  test('a log that leads in a circle ends it', async () => {
+    const items = [attempt(NOW)];
+    const webhookEvents: Log['webhookEvents'] = async ({ startingAfter }) => ({
+      items,
+      odd: [],
+      next: startingAfter === 'b' ? 'a' : startingAfter === 'a' ? 'c' : 'b',
+    });
+    expect(await run({ ...logOf(items), webhookEvents })).toMatchObject({ pages: 4, recovered: 1, complete: true });
+  });
+
   test('a cursor that stands still ends it', async () => {
     const items = [attempt(NOW)];
-    const log: Log = { ...logOf(items), webhookEvents: async () => ({ items, next: 'same' }) };
+    const log: Log = { ...logOf(items), webhookEvents: async () => ({ items, odd: [], next: 'same' }) };
     expect(await run(log)).toMatchObject({ pages: 2, recovered: 1, complete: true });
   });
 

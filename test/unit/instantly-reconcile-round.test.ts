@@ -3,6 +3,7 @@ import { InstantlyApiError } from '../../src/instantly/api-error.ts';
 import { rememberFirstStart } from '../../src/instantly/first-start.ts';
 import { oldestOfUse, type Round, type RoundOptions, reconcileRound } from '../../src/instantly/reconcile-round.ts';
 import type { WebhookEvent } from '../../src/instantly/schemas.ts';
+import { UndatedGroups } from '../../src/instantly/undated-groups.ts';
 import { type ReconcileState, readWatchState, writeWatchState } from '../../src/instantly/watch-state.ts';
 import { attempt, inboxOf, type Log, logOf, OUR_URL, RETENTION_MS, storedEvents } from '../support/instantly-log.ts';
 import { createTestStore, type TestStore } from './inbox-support.ts';
@@ -10,7 +11,7 @@ import { createTestStore, type TestStore } from './inbox-support.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const NOW = Date.now();
-const FRESH: ReconcileState = { through: null, allFrom: null, run: null, undated: [] };
+const FRESH: ReconcileState = { through: null, allFrom: null, run: null };
 
 let under: TestStore;
 
@@ -26,8 +27,10 @@ function round(log: Log, state: ReconcileState, now = NOW, more: Partial<RoundOp
     store: under.store,
     inbox: inboxOf(under.store),
     url: OUR_URL,
+    search: OUR_URL,
     retentionMs: RETENTION_MS,
     onAccepted: () => undefined,
+    onGivenUp: () => undefined,
     save: async () => undefined,
     signal: new AbortController().signal,
     ...more,
@@ -67,6 +70,30 @@ describe('the window of a round', () => {
     log.queries.length = 0;
     await round(log, all.state, NOW + MINUTE_MS);
     expect(log.queries.map(({ success }) => success)).toEqual([false]);
+  });
+
+  test('forgets nothing that failed before a webhook was disabled', async () => {
+    const log = logOf([attempt(NOW - 20 * HOUR_MS), attempt(NOW - 2 * HOUR_MS)]);
+    const { report } = await round(log, { ...FRESH, allFrom: NOW - 3 * HOUR_MS });
+    expect(report).toMatchObject({ recovered: 2 });
+    log.items = [attempt(NOW - 7 * HOUR_MS)];
+    const late = await round(log, { ...FRESH, through: NOW - 6 * HOUR_MS, allFrom: NOW - 3 * HOUR_MS });
+    expect(late.report).toMatchObject({ recovered: 1 });
+  });
+
+  test('is looked at again for a day where a page told nothing of use, and keeps nothing newer waiting', async () => {
+    const odd = attempt(NOW - MINUTE_MS, { payload: undefined });
+    const log = logOf([odd]);
+    let state = FRESH;
+    const save = async (progress: ReconcileState): Promise<void> => {
+      state = progress;
+    };
+    await expect(round(log, state, NOW, { save })).rejects.toMatchObject({ failure: 'unreadable' });
+    expect(state).toEqual({ ...FRESH, through: NOW - 24 * HOUR_MS });
+    log.items = [attempt(NOW + MINUTE_MS), odd];
+    const next = await round(log, state, NOW + 5 * MINUTE_MS, { save });
+    expect(next).toMatchObject({ report: { recovered: 1, unreadable: 1 }, state: { through: NOW + 5 * MINUTE_MS } });
+    expect(await kept()).toBe(1);
   });
 
   test('does not go back in time with the clock', async () => {
@@ -148,9 +175,29 @@ describe('a run that is interrupted', () => {
       progress = state;
     };
     await expect(round(refusing, await saved(), NOW + HOUR_MS, { save })).rejects.toMatchObject({ failure });
-    expect(progress?.run).toEqual({ mode: 'failed', from: NOW - 24 * HOUR_MS, to: NOW });
+    expect(progress?.run).toEqual({ mode: 'failed', from: NOW - 24 * HOUR_MS, to: NOW, rounds: 2 });
     const { report } = await round(log, progress ?? FRESH, NOW + HOUR_MS);
     expect(report).toMatchObject({ complete: true, held: 10, recovered: 13 });
+  });
+
+  test('and comes to no end is given up, and the next one begins where it should have ended', async () => {
+    let givenUp = 0;
+    const onGivenUp = () => {
+      givenUp += 1;
+    };
+    const log = logOf(failures(1_100));
+    const run = { mode: 'failed', from: NOW - HOUR_MS, to: NOW - MINUTE_MS, rounds: 999 } as const;
+    const last = await round(log, { ...FRESH, run }, NOW, { onGivenUp });
+    expect(last).toMatchObject({ state: { run: { rounds: 1_000 } }, report: { complete: false } });
+    expect(givenUp).toBe(0);
+    log.items = [attempt(NOW)];
+    const next = await round(log, last.state, NOW + MINUTE_MS, { onGivenUp });
+    expect(givenUp).toBe(1);
+    expect(next).toMatchObject({
+      state: { run: null, through: NOW + MINUTE_MS },
+      report: { found: 1, complete: true },
+    });
+    expect(log.queries.at(-1)?.from).toBe(new Date(NOW - 27 * HOUR_MS).toISOString().slice(0, 10));
   });
 
   test('because a run over everything fails at once asks for everything again', async () => {
@@ -167,21 +214,22 @@ describe('payloads without a time of their own', () => {
     const items = [attempt(NOW - MINUTE_MS, { payload: { n: 1 } }), attempt(NOW - MINUTE_MS, { payload: { n: 2 } })];
     const log = logOf(items);
     const { state } = await round(log, FRESH);
-    expect(state.undated).toHaveLength(2);
-    // The store forgets them; the state does not.
+    // The store forgets their keys; what is remembered of them is not forgotten.
     const other = await createTestStore();
     await rememberFirstStart(other.store, NOW - 24 * HOUR_MS);
+    const remembered = (await under.store.readDocument('undated-groups'))?.text ?? '';
+    await other.store.writeDocument('undated-groups', remembered, null);
     const later = await round(log, state, NOW + 90 * MINUTE_MS, { store: other.store, inbox: inboxOf(other.store) });
     expect(later.report).toMatchObject({ held: 2, recovered: 0 });
-    expect(later.state.undated).toHaveLength(2);
     await other.remove();
   });
 
   test('are remembered in a number that has an end', async () => {
-    const undated = Array.from({ length: 700 }, (_, n) => `group ${n}`);
-    await writeWatchState(under.store, { ...(await readWatchState(under.store)), reconcile: { ...FRESH, undated } });
-    const { reconcile } = await readWatchState(under.store);
-    expect(reconcile.undated).toEqual(undated.slice(-500));
+    const groups = Array.from({ length: 3_500 }, (_, n) => `group ${n}`);
+    await (await UndatedGroups.read(under.store)).add(groups.slice(0, 2_000));
+    await (await UndatedGroups.read(under.store)).add(groups);
+    const known = await UndatedGroups.read(under.store);
+    expect(groups.filter((group) => known.has(group))).toEqual(groups.slice(-3_000));
   });
 });
 

@@ -4,7 +4,7 @@ import { detectSilence, SILENT_FROM } from '../../src/instantly/detect-silence.t
 import { fetchAllFrom, lookAtWebhooks } from '../../src/instantly/look-at-webhooks.ts';
 import { afterGoodOrder, judgeResume } from '../../src/instantly/resume-policy.ts';
 import type { Webhook } from '../../src/instantly/schemas.ts';
-import type { WatchedWebhook, WatchState } from '../../src/instantly/watch-state.ts';
+import type { AbsentWebhook, WatchedWebhook, WatchState } from '../../src/instantly/watch-state.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -41,11 +41,16 @@ describe('a webhook that Instantly has disabled', () => {
 
 describe('emails that are sent and no event', () => {
   const day = (date: string, sent: number) => ({ date, sent });
-  const FRESH: WatchState['silence'] = { sent: {}, sentSince: 0, lastEventAt: null };
+  const FRESH: WatchState['silence'] = { looked: false, sent: {}, sentSince: 0, lastEventAt: null };
 
   test('count from the second look on, by the day', () => {
     const first = detectSilence(FRESH, [day('2026-11-19', 900), day('2026-11-20', 100)], null);
-    expect(first).toEqual({ sent: { '2026-11-19': 900, '2026-11-20': 100 }, sentSince: 0, lastEventAt: null });
+    expect(first).toEqual({
+      looked: true,
+      sent: { '2026-11-19': 900, '2026-11-20': 100 },
+      sentSince: 0,
+      lastEventAt: null,
+    });
     const second = detectSilence(first, [day('2026-11-19', 901), day('2026-11-20', 110)], null);
     expect(second.sentSince).toBe(11);
     // Over midnight: the day before yesterday is told no more, and the new one begins.
@@ -54,8 +59,13 @@ describe('emails that are sent and no event', () => {
     expect(third.sentSince >= SILENT_FROM).toBe(true);
   });
 
+  test('count from the second look on also where the first found no day at all', () => {
+    const first = detectSilence(FRESH, [], null);
+    expect(detectSilence(first, [day('2026-11-20', 40)], null).sentSince).toBe(40);
+  });
+
   test('are none once one arrives', () => {
-    const silent = { sent: { '2026-11-20': 100 }, sentSince: 50, lastEventAt: NOW - DAY_MS };
+    const silent = { looked: true, sent: { '2026-11-20': 100 }, sentSince: 50, lastEventAt: NOW - DAY_MS };
     expect(detectSilence(silent, [day('2026-11-20', 150)], NOW)).toMatchObject({ sentSince: 0, lastEventAt: NOW });
     expect(detectSilence(silent, [day('2026-11-20', 150)], NOW - DAY_MS).sentSince).toBe(100);
   });
@@ -96,13 +106,20 @@ describe('a look at our webhooks', () => {
     disabledSince: null,
     resumes: 0,
     resumedAt: null,
+    resuming: false,
     ...more,
   });
+  const look = (
+    webhooks: readonly WatchedWebhook[],
+    own: Webhook[],
+    now: number,
+    absent: readonly AbsentWebhook[] = [],
+  ) => lookAtWebhooks({ webhooks, absent }, own, now);
   const disabled = (since: number | null): WatchedWebhook => watched({ status: 'disabled', disabledSince: since });
 
   test('takes it from Instantly since when one is disabled, and from the clock where that is not told', () => {
     const at = new Date(NOW - DAY_MS).toISOString();
-    const seen = (own: Webhook, before: WatchedWebhook[] = []) => lookAtWebhooks(before, [own], NOW).webhooks;
+    const seen = (own: Webhook, before: WatchedWebhook[] = []) => look(before, [own], NOW).webhooks;
     expect(seen(webhook({ status: -1, timestamp_error: at }))).toEqual([disabled(NOW - DAY_MS)]);
     expect(seen(webhook({ status: -1, timestamp_error: 'some day' }))).toEqual([disabled(NOW)]);
     expect(seen(webhook({ status: -1 }))).toEqual([disabled(NOW)]);
@@ -114,11 +131,7 @@ describe('a look at our webhooks', () => {
 
   test('finds those that are back, whoever resumed them', () => {
     const before = [disabled(NOW - HOUR_MS), watched({ id: 'other' })];
-    const { webhooks, back } = lookAtWebhooks(
-      before,
-      [webhook({ status: 1 }), webhook({ id: 'other', status: 1 })],
-      NOW,
-    );
+    const { webhooks, back } = look(before, [webhook({ status: 1 }), webhook({ id: 'other', status: 1 })], NOW);
     expect(webhooks).toEqual([watched(), watched({ id: 'other' })]);
     expect(back).toEqual([disabled(NOW - HOUR_MS)]);
     expect(fetchAllFrom(back, NOW)).toBe(NOW - 2 * HOUR_MS);
@@ -126,27 +139,57 @@ describe('a look at our webhooks', () => {
   });
 
   test('forgets no spell because of one answer that does not tell the status', () => {
-    const first = lookAtWebhooks([disabled(NOW - HOUR_MS)], [webhook()], NOW);
+    const first = look([disabled(NOW - HOUR_MS)], [webhook()], NOW);
     expect(first.webhooks).toMatchObject([{ status: 'unknown', disabledSince: NOW - HOUR_MS }]);
     expect(first.back).toEqual([]);
-    const second = lookAtWebhooks(first.webhooks, [webhook({ status: 2 })], NOW + MINUTE_MS);
+    const second = look(first.webhooks, [webhook({ status: 2 })], NOW + MINUTE_MS);
     expect(second.webhooks).toMatchObject([{ status: 'unknown', disabledSince: NOW - HOUR_MS }]);
-    const third = lookAtWebhooks(second.webhooks, [webhook({ status: 1 })], NOW + 2 * MINUTE_MS);
+    const third = look(second.webhooks, [webhook({ status: 1 })], NOW + 2 * MINUTE_MS);
     expect(third.back).toMatchObject([{ id: 'one', disabledSince: NOW - HOUR_MS }]);
     expect(third.webhooks).toEqual([watched()]);
     // One that was never disabled has no spell.
-    expect(lookAtWebhooks([watched()], [webhook()], NOW).webhooks).toMatchObject([{ disabledSince: null }]);
+    expect(look([watched()], [webhook()], NOW).webhooks).toMatchObject([{ disabledSince: null }]);
   });
 
   test('remembers resumptions until all has been in order for a day', () => {
     const before = [watched({ resumes: 3, resumedAt: NOW - DAY_MS + 1 })];
-    const seen = (status: number, now: number) => lookAtWebhooks(before, [webhook({ status })], now).webhooks[0];
+    const seen = (status: number, now: number) => look(before, [webhook({ status })], now).webhooks[0];
     expect(seen(1, NOW)).toMatchObject({ resumes: 3 });
     expect(seen(1, NOW + 1)).toMatchObject({ resumes: 0, resumedAt: null });
     expect(seen(-1, NOW + DAY_MS)).toMatchObject({ resumes: 3 });
   });
 
-  test('knows nothing more of what is gone', () => {
-    expect(lookAtWebhooks([disabled(NOW)], [], NOW)).toEqual({ webhooks: [], back: [] });
+  test('goes by our clock where Instantly says that one was disabled later than now', () => {
+    const at = new Date(NOW + HOUR_MS).toISOString();
+    expect(look([], [webhook({ status: -1, timestamp_error: at })], NOW).webhooks).toEqual([disabled(NOW)]);
+  });
+
+  test('begins the count of resumptions anew where somebody else had it resumed', () => {
+    const before = watched({
+      status: 'disabled',
+      disabledSince: NOW - HOUR_MS,
+      resumes: 5,
+      resumedAt: NOW - DAY_MS / 2,
+    });
+    expect(look([before], [webhook({ status: 1 })], NOW).webhooks).toEqual([watched()]);
+    // Killed when we were at it, we do not know better than that it was us.
+    const [ours] = look([{ ...before, resuming: true }], [webhook({ status: 1 })], NOW).webhooks;
+    expect(ours).toEqual(watched({ resumes: 5, resumedAt: NOW - DAY_MS / 2 }));
+    const [still] = look([{ ...before, resuming: true }], [webhook({ status: -1 })], NOW).webhooks;
+    expect(still).toEqual({ ...before, resuming: true });
+  });
+
+  test('keeps for a week what is known of one that is not listed', () => {
+    const before = watched({ status: 'disabled', disabledSince: NOW - HOUR_MS, resumes: 3, resumedAt: NOW - HOUR_MS });
+    const gone = look([before], [], NOW);
+    expect(gone).toEqual({ webhooks: [], absent: [{ ...before, absentSince: NOW }], back: [] });
+    const still = look([], [], NOW + DAY_MS, gone.absent);
+    expect(still.absent).toEqual(gone.absent);
+    const again = look([], [webhook({ status: -1 })], NOW + DAY_MS, still.absent);
+    expect(again).toEqual({ webhooks: [before], absent: [], back: [] });
+    expect(look([], [webhook({ status: 1 })], NOW + DAY_MS, still.absent).back).toMatchObject([{ id: 'one' }]);
+    expect(look([], [], NOW + 7 * DAY_MS, gone.absent).absent).toEqual([]);
+    const many = Array.from({ length: 30 }, (_, n) => watched({ id: `${n}` }));
+    expect(look(many, [], NOW).absent).toHaveLength(20);
   });
 });
