@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { ReadToken } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
@@ -10,6 +10,7 @@ import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
 import { type FailureLimit, limitFailures } from './http/limit-failures.ts';
 import { logRequest } from './http/log-requests.ts';
+import { OpenRequests } from './http/open-requests.ts';
 import { createHealth, createMetricsRoute, createReady, type Registration } from './http/operations.ts';
 import type { Readiness } from './http/readiness.ts';
 import { createReceive } from './http/receive.ts';
@@ -45,12 +46,13 @@ export interface Http {
 
 export function composeHttp(parts: HttpParts): Http {
   const { settings, metrics, budget } = parts;
-  const exchanges = new WeakMap<IncomingMessage, Exchange>();
-  const open = new Map<Exchange, ServerResponse>();
-  const app = composeApp(parts, exchanges, {
-    onBegin: (exchange, response) => open.set(exchange, response),
+  const open = new OpenRequests();
+  const app = composeApp(parts, {
+    onBegin: (exchange, response) => {
+      exchange.place = open.add(exchange, response);
+    },
     onEnd: (exchange) => {
-      open.delete(exchange);
+      open.remove(exchange.place);
       budget.give(exchange.bufferedBytes);
       end(parts, exchange);
     },
@@ -58,7 +60,6 @@ export function composeHttp(parts: HttpParts): Http {
   const server = createServer({
     settings: settings.http,
     listener: app,
-    exchangeOf: (request) => exchanges.get(request),
     onRefused: (exchange) => {
       logRequest(parts.logger, exchange);
       end(parts, exchange);
@@ -68,19 +69,15 @@ export function composeHttp(parts: HttpParts): Http {
   return {
     server,
     interruptAll: (problem) => {
-      for (const exchange of open.keys()) exchange.interrupt(problem);
+      for (const { exchange } of open) exchange.interruption.happen(problem);
     },
     endConnections: () => {
-      for (const response of open.values()) if (!response.headersSent) response.setHeader('Connection', 'close');
+      for (const { response } of open) if (!response.headersSent) response.setHeader('Connection', 'close');
     },
   };
 }
 
-function composeApp(
-  parts: HttpParts,
-  exchanges: WeakMap<IncomingMessage, Exchange>,
-  watch: Pick<AppOptions, 'onBegin' | 'onEnd'>,
-): RequestListener {
+function composeApp(parts: HttpParts, watch: Pick<AppOptions, 'onBegin' | 'onEnd'>): RequestListener {
   const { settings, logger, metrics } = parts;
   const failures = limitFailures(settings.http.failedAuthPerMinute);
   const receive = parts.tokens && composeReceive(parts, parts.tokens, failures);
@@ -95,7 +92,6 @@ function composeApp(
     trustProxy: settings.http.trustProxy,
     bodyLimitBytes: settings.http.bodyLimitBytes,
     isStopping: parts.isStopping,
-    exchanges,
     ...watch,
   });
 }

@@ -55,6 +55,27 @@ interface Evidence {
   readonly verdict: PassedInspection['verdict'];
 }
 
+/** Its private fields keep look-alikes out: an object that merely has its shape proves nothing, nor does another authenticator's. */
+class Inspection implements PassedInspection {
+  readonly verdict: PassedInspection['verdict'];
+  readonly tokenProven: boolean;
+  readonly #maker: symbol;
+  readonly #evidence: Evidence;
+
+  constructor(maker: symbol, evidence: Evidence) {
+    this.verdict = evidence.verdict;
+    this.tokenProven = evidence.token > 0;
+    this.#maker = maker;
+    this.#evidence = evidence;
+    Object.freeze(this);
+  }
+
+  /** `undefined`: this maker has not made it. */
+  static evidenceOf(inspection: PassedInspection, maker: symbol): Evidence | undefined {
+    return #maker in inspection && inspection.#maker === maker ? inspection.#evidence : undefined;
+  }
+}
+
 /** What has become of the tokens since the settings were written: a rotation knows the new one by its digest alone. */
 export interface TokenChanges {
   /** SHA-256 digests of tokens beside those of the settings, whose positions follow theirs. */
@@ -80,8 +101,7 @@ export function createAuthenticator(
   // Where all are retired the scheme stays on, and refuses.
   const isTokenOn = keys.tokens.length + changes.minted.length > 0;
   const readToken = isTokenOn ? tokenScheme(tokens, settings.tokenHeader) : undefined;
-  // Only what stands in here passes `verify`, so an object that merely looks like an inspection proves nothing.
-  const evidence = new WeakMap<PassedInspection, Evidence>();
+  const maker = Symbol('authenticator');
 
   return {
     inspectHeaders(rawHeaders) {
@@ -89,13 +109,11 @@ export function createAuthenticator(
       const token = readToken?.(rawHeaders);
       const verdict = judge(settings.require, typeof signature === 'object', typeof token === 'number');
       if (verdict === 'refused') return { verdict, reason: chooseReason(signature, token) };
-      const inspection: PassedInspection = Object.freeze({ verdict, tokenProven: typeof token === 'number' });
-      evidence.set(inspection, { signature, token: typeof token === 'number' ? token : 0, verdict });
-      return inspection;
+      return new Inspection(maker, { signature, token: typeof token === 'number' ? token : 0, verdict });
     },
 
     verify(inspection, body, contentType) {
-      const found = evidence.get(inspection);
+      const found = Inspection.evidenceOf(inspection, maker);
       if (found === undefined) throw new TypeError('This authenticator did not let the inspection through.');
       const { signature, token, verdict } = found;
       const hmac = typeof signature === 'object' ? matchSignature(signature, keys.signatureKeys, body) : 0;

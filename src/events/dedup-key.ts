@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { writeCanonicalJson } from './canonical-json.ts';
 import type { ReadableBody } from './parse-body.ts';
 import type { EventFacts } from './read-event.ts';
@@ -21,12 +21,28 @@ function canonicalKey(body: ReadableBody): Uint8Array | undefined {
   if (!body.exact) return undefined;
   const scan = scanJson(body.text);
   if (!scan.exactNumbers) return undefined;
-  const digest = createHash('sha256');
-  const members = writeCanonicalJson(body.payload, (piece) => {
-    digest.update(piece, 'utf8');
-  });
+  const canonical = new Digest();
+  const members = writeCanonicalJson(body.payload, (piece) => canonical.add(piece));
   // JSON.parse keeps the last of two members of one name, so fewer of them are left than were written.
-  return members === scan.members ? digest.digest() : undefined;
+  return members === scan.members ? canonical.end() : undefined;
+}
+
+/** SHA-256 over pieces of text. Of most events there is only one, and that is hashed at a third of the cost. */
+class Digest {
+  #only: string | undefined;
+  #rest: Hash | undefined;
+
+  add(piece: string): void {
+    if (this.#only === undefined) this.#only = piece;
+    else {
+      this.#rest ??= createHash('sha256').update(this.#only, 'utf8');
+      this.#rest.update(piece, 'utf8');
+    }
+  }
+
+  end(): Uint8Array {
+    return this.#rest?.digest() ?? hash('sha256', this.#only ?? '', 'buffer');
+  }
 }
 
 /**

@@ -1,14 +1,14 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
-import { Exchange, type Route } from './exchange.ts';
+import { Exchange, exchangeOf, type Route } from './exchange.ts';
 import { logRequest, logRequests } from './log-requests.ts';
 import { NotReady } from './operations.ts';
 import { clientAddress } from './read-address.ts';
 import { readTarget } from './read-target.ts';
-import { securityHeaders } from './security-headers.ts';
+import { setSecurityHeaders } from './security-headers.ts';
 
 export type RouteHandler = (request: Request, response: Response, exchange: Exchange) => void | Promise<void>;
 
@@ -16,6 +16,8 @@ export interface AppRoute extends Route {
   readonly path: string;
   /** The first answers HEAD too where it is GET. */
   readonly method: 'GET' | 'POST';
+  /** Its good answers bring the headers of every answer themselves, in one piece with their own. */
+  readonly writesHead?: boolean;
   readonly handle: RouteHandler;
 }
 
@@ -27,8 +29,6 @@ export interface AppOptions {
   readonly onBegin: (exchange: Exchange, response: Response) => void;
   /** Once for each request, when its answer has gone out or its connection has ended. */
   readonly onEnd: (exchange: Exchange) => void;
-  /** Where the exchange of each request is put as soon as it comes. */
-  readonly exchanges: WeakMap<IncomingMessage, Exchange>;
   readonly isStopping: () => boolean;
 }
 
@@ -36,17 +36,12 @@ export function createApp(options: AppOptions): RequestListener {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing');
   app.set('query parser', false).set('trust proxy', options.trustProxy);
-  const exchangeOf = (request: Request): Exchange => {
-    const exchange = options.exchanges.get(request);
-    if (exchange === undefined) throw new Error('a request reached its route without an exchange');
-    return exchange;
-  };
-
+  const log = logRequests(options.logger, requireExchange);
+  // One layer, since each costs a request as much as what it does.
   app.use((request, response, next) => {
     const exchange = new Exchange(request, clientAddress(request));
-    options.exchanges.set(request, exchange);
+    exchange.attachTo(request);
     options.onBegin(exchange, response);
-    response.setHeader('x-request-id', exchange.id);
     // A connection that was kept open would hold up the end of the service.
     if (options.isStopping()) response.setHeader('Connection', 'close');
     response.once('close', () => {
@@ -55,15 +50,15 @@ export function createApp(options: AppOptions): RequestListener {
       exchange.deferred = exchange.committing;
       if (!exchange.deferred) options.onEnd(exchange);
     });
+    log(request, response);
+    refuseWithoutHost(request);
     next();
   });
-  app.use(logRequests(options.logger, exchangeOf));
-  app.use(securityHeaders());
-  app.use(refuseWithoutHost);
   for (const route of options.routes) {
     app.all(route.path, async (request: Request, response: Response) => {
-      const exchange = exchangeOf(request);
+      const exchange = requireExchange(request);
       exchange.route = route;
+      if (route.writesHead !== true) setCommonHeaders(response, exchange);
       if (!allows(route, request.method)) {
         response.setHeader('Allow', route.method === 'GET' ? 'GET, HEAD' : route.method);
         throw new Problem('method-not-allowed');
@@ -79,7 +74,8 @@ export function createApp(options: AppOptions): RequestListener {
     const problem = toProblem(error);
     if (problem.code === 'internal-error')
       options.logger.error({ err: problem.cause }, 'a request could not be served');
-    const exchange = exchangeOf(request);
+    const exchange = requireExchange(request);
+    setCommonHeaders(response, exchange);
     const extra = error instanceof NotReady ? { faults: error.faults } : {};
     answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
     if (exchange.deferred) endDeferred(options, exchange);
@@ -96,14 +92,26 @@ function endDeferred({ logger, onEnd }: AppOptions, exchange: Exchange): void {
   onEnd(exchange);
 }
 
+function requireExchange(request: Request): Exchange {
+  const exchange = exchangeOf(request);
+  if (exchange === undefined) throw new Error('a request reached its route without an exchange');
+  return exchange;
+}
+
+function setCommonHeaders(response: Response, exchange: Exchange): void {
+  // Whatever has been answered already is cut off.
+  if (response.headersSent) return;
+  response.setHeader('x-request-id', exchange.id);
+  setSecurityHeaders(response);
+}
+
 function allows(route: AppRoute, method: string): boolean {
   return method === route.method || (method === 'HEAD' && route.method === 'GET');
 }
 
 /** Node would refuse this itself, without a word to the audit. */
-function refuseWithoutHost(request: Request, _response: Response, next: NextFunction): void {
+function refuseWithoutHost(request: Request): void {
   if (request.httpVersion === '1.1' && request.headers.host === undefined) {
     throw new Problem('malformed-request', { reason: 'no-host' });
   }
-  next();
 }

@@ -4,12 +4,27 @@ import { newId } from '../audit/new-id.ts';
 import type { Problem, ProblemCode } from '../errors/problem.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { PendingAudit } from '../inbox/store.ts';
+import { Interruption } from './interruption.ts';
 import { requestId } from './request-id.ts';
 
 /** What a request came for: its audit action and its route, never its raw path. */
 export interface Route {
   readonly action: string;
   readonly resource: string;
+}
+
+/** Where a request carries its exchange. No WeakMap, for the reason that is told at OpenRequests. */
+const EXCHANGE = Symbol('exchange');
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    [EXCHANGE]?: Exchange;
+  }
+}
+
+/** `undefined`: the request has not reached the application. */
+export function exchangeOf(request: IncomingMessage): Exchange | undefined {
+  return request[EXCHANGE];
 }
 
 const NO_ROUTE: Route = { action: 'request.refuse', resource: 'other' };
@@ -33,11 +48,14 @@ export class Exchange {
   committing = false;
   /** The connection ended under that commit: how the request ended is known only after it. */
   deferred = false;
+  /** Among the open requests. */
+  place = -1;
   /** Bytes taken from the memory for bodies. */
   bufferedBytes = 0;
   readonly #arrivedAt = new Date().toISOString();
   readonly #facts: Record<string, AuditValue> = {};
-  readonly #interrupt = new AbortController();
+  /** Ends it before its body is whole. */
+  readonly interruption = new Interruption();
 
   constructor(request: Pick<IncomingMessage, 'method' | 'headers'>, ip: string) {
     this.id = requestId(request.headers['x-request-id']);
@@ -45,13 +63,9 @@ export class Exchange {
     this.ip = ip;
   }
 
-  /** Aborted with the Problem that ends the request before its body is whole. */
-  get interrupted(): AbortSignal {
-    return this.#interrupt.signal;
-  }
-
-  interrupt(problem: Problem): void {
-    this.#interrupt.abort(problem);
+  /** From now on `exchangeOf` finds it. */
+  attachTo(request: IncomingMessage): void {
+    request[EXCHANGE] = this;
   }
 
   /** Adds to what the log line and the entry say. Never a secret, a body, an address of a lead or a custom label. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Problem } from '../errors/problem.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import { GatheredBytes } from './gather-bytes.ts';
+import type { Interruption } from './interruption.ts';
 
 const RETRY_AFTER_SECONDS = 2;
 
@@ -10,8 +11,8 @@ export interface ReadBodyOptions {
   readonly budget: BufferBudget;
   /** Whether the sender is proven before its body is read. */
   readonly proven: boolean;
-  /** Aborted with the Problem that ends the request: its time is over, its framing is broken, or the client is gone. */
-  readonly signal: AbortSignal;
+  /** Its time is over, its framing is broken, or the client is gone. */
+  readonly interruption: Interruption;
   /** Told once the sender may send it: nothing that stands in the headers speaks against the body. */
   readonly onWanted: () => void;
   /** Told of every byte taken from the budget; whoever ends the request gives them back. */
@@ -20,7 +21,7 @@ export interface ReadBodyOptions {
 
 /**
  * The body, byte for byte as it came, in memory of its own.
- * @throws Problem `body-too-large`, `overloaded`, or the reason of `signal`
+ * @throws Problem `body-too-large`, `overloaded`, or that of the interruption
  */
 export function readBody(request: IncomingMessage, options: ReadBodyOptions): Promise<Uint8Array> {
   const declared = Number(request.headers['content-length'] ?? options.limitBytes);
@@ -30,7 +31,7 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
     const body = new GatheredBytes(declared);
     const stop = (): void => {
       request.off('data', onData).off('end', onEnd).off('error', onError);
-      options.signal.removeEventListener('abort', onAbort);
+      options.interruption.listen(undefined);
     };
     const fail = (reason: unknown): void => {
       stop();
@@ -48,9 +49,8 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
       resolve(body.take());
     };
     const onError = (): void => fail(new Problem('client-closed'));
-    const onAbort = (): void => fail(options.signal.reason);
-    if (options.signal.aborted) return fail(options.signal.reason);
-    options.signal.addEventListener('abort', onAbort);
+    if (options.interruption.problem !== undefined) return fail(options.interruption.problem);
+    options.interruption.listen(fail);
     request.on('data', onData).on('end', onEnd).on('error', onError);
   });
 }

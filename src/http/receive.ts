@@ -12,6 +12,7 @@ import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
 import { readBody } from './read-body.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 export interface ReceiveOptions {
   /** The one in force; a request is judged by one and the same from its headers to its body. */
@@ -40,12 +41,22 @@ export function createReceive(options: ReceiveOptions) {
       await committing(exchange, options.inbox.quarantine(delivery, parsed.reason, exchange.pendingAudit(400)));
       throw new Problem('unreadable-body', { reason: parsed.reason });
     }
-    const event = { body: parsed, facts: readEvent(parsed.payload) };
-    exchange.note({ eventType: typeLabel(event.facts.type) });
-    const result = await committing(exchange, options.inbox.accept(delivery, event, exchange.pendingAudit(200)));
-    if (result.status === 'accepted') options.onAccepted(event.facts);
+    const facts = readEvent(parsed.payload);
+    exchange.note({ eventType: typeLabel(facts.type) });
+    const result = await commitEvent(options, exchange, delivery, { body: parsed, facts });
+    if (result.status === 'accepted') options.onAccepted(facts);
     answer(response, exchange, result);
   };
+}
+
+/** A function of its own, so that the payload and its text are not held while the commit lasts. */
+function commitEvent(
+  { inbox }: ReceiveOptions,
+  exchange: Exchange,
+  delivery: AuthenticDelivery,
+  event: ReadEvent,
+): Promise<AcceptResult> {
+  return committing(exchange, inbox.accept(delivery, event, exchange.pendingAudit(200)));
 }
 
 /** The commit carries the entry of this request: once it has succeeded there is none left to write. */
@@ -89,7 +100,7 @@ async function readRawBody(
     limitBytes,
     budget,
     proven: inspection.tokenProven,
-    signal: exchange.interrupted,
+    interruption: exchange.interruption,
     onWanted: () => {
       if (awaitsContinue(request)) response.writeContinue();
     },
@@ -125,9 +136,15 @@ function answer(response: Response, exchange: Exchange, result: AcceptResult): v
   exchange.note({ eventId: result.id });
   const text = `{"status":"${result.status}","id":"${result.id}"}`;
   // Not json(): what it negotiates is settled here, and this is the answer that is given ten thousand times a second.
-  response.statusCode = 200;
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  response.setHeader('Content-Length', text.length);
+  response.writeHead(200, [
+    ...SECURITY_HEADERS,
+    'x-request-id',
+    exchange.id,
+    'Content-Type',
+    'application/json; charset=utf-8',
+    'Content-Length',
+    String(text.length),
+  ]);
   // Plain ASCII, which need not be looked through for what UTF-8 writes otherwise.
   response.end(text, 'latin1');
 }

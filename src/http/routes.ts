@@ -13,7 +13,7 @@ export function createRoutes(webhookPath: string, handlers: RouteHandlers): AppR
   const { receive } = handlers;
   const webhook = { path: webhookPath, method: 'POST', action: 'webhook.receive', resource: webhookPath } as const;
   return [
-    ...(receive === undefined ? [] : [{ ...webhook, handle: receive }]),
+    ...(receive === undefined ? [] : [{ ...webhook, writesHead: true, handle: receive }]),
     { path: '/healthz', method: 'GET', action: 'health.check', resource: '/healthz', handle: handlers.health },
     { path: '/readyz', method: 'GET', action: 'health.check', resource: '/readyz', handle: handlers.ready },
     { path: '/metrics', method: 'GET', action: 'metrics.scrape', resource: '/metrics', handle: handlers.metrics },

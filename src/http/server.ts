@@ -10,13 +10,12 @@ import type { Duplex } from 'node:stream';
 import type { HttpSettings } from '../config/settings.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { problemBody } from './answer-problem.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, exchangeOf } from './exchange.ts';
 import { plainAddress } from './read-address.ts';
 
 export interface ServerOptions {
   readonly settings: HttpSettings;
   readonly listener: RequestListener;
-  readonly exchangeOf: (request: IncomingMessage) => Exchange | undefined;
   /** For a request that never reached the application. */
   readonly onRefused: (exchange: Exchange) => void;
   readonly onDropped: () => void;
@@ -94,7 +93,7 @@ function onClientError(
     );
   } else {
     // The body of the last one can never be whole now. Where that is waited for, it ends with this problem.
-    options.exchangeOf(last.request)?.interrupt(new Problem(code));
+    exchangeOf(last.request)?.interruption.happen(new Problem(code));
     afterAnswer(last, () => socket.destroy());
   }
 }
