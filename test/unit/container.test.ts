@@ -99,6 +99,7 @@ describe('Dockerfile', () => {
       DATABASE_URL: 'sqlite:/data/receiver.db',
       SPILL_DATABASE_URL: 'sqlite:/data/spill.db',
       SQLITE_TMPDIR: '/data',
+      NODE_OPTIONS: '--max-semi-space-size=8',
       HANDLERS_DIR: '/app/handlers',
     });
   });
