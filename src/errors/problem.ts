@@ -16,7 +16,11 @@ export class Problem extends Error {
 
   constructor(code: ProblemCode, options: { reason?: string; retryAfter?: number; cause?: unknown } = {}) {
     const { status, title, detail } = PROBLEMS[code];
+    // Where it was thrown is of no interest, and finding it out costs a refusal as much as all the rest of its answer.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.status = status;
     this.title = title;

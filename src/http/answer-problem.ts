@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import type { Exchange } from './exchange.ts';
+import { writeAnswer } from './write-answer.ts';
 
 /** RFC 9457. `instance` names the request and is the one member in which two like refusals differ. */
 export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
@@ -34,10 +35,8 @@ export function answerProblem(
   if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
   if (ENDING.has(problem.code)) response.setHeader('Connection', 'close');
   if (!request.complete) discardRest(request, response, Math.max(MIN_DISCARDED_BYTES, 2 * bodyLimitBytes));
-  response
-    .status(problem.status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ ...problemBody(problem, exchange.id), ...extra }));
+  const text = JSON.stringify({ ...problemBody(problem, exchange.id), ...extra });
+  writeAnswer(response, exchange, { status: problem.status, type: 'application/problem+json; charset=utf-8', text });
 }
 
 /** After these nobody can tell where the next request on the connection begins. */

@@ -16,7 +16,7 @@ export interface AppRoute extends Route {
   readonly path: string;
   /** The first answers HEAD too where it is GET. */
   readonly method: 'GET' | 'POST';
-  /** Its good answers bring the headers of every answer themselves, in one piece with their own. */
+  /** Its good answers are written by `writeAnswer`, with the headers that all answers have. */
   readonly writesHead?: boolean;
   readonly handle: RouteHandler;
 }
@@ -75,7 +75,6 @@ export function createApp(options: AppOptions): RequestListener {
     if (problem.code === 'internal-error')
       options.logger.error({ err: problem.cause }, 'a request could not be served');
     const exchange = requireExchange(request);
-    setCommonHeaders(response, exchange);
     const extra = error instanceof NotReady ? { faults: error.faults } : {};
     answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
     if (exchange.deferred) endDeferred(options, exchange);
@@ -99,8 +98,6 @@ function requireExchange(request: Request): Exchange {
 }
 
 function setCommonHeaders(response: Response, exchange: Exchange): void {
-  // Whatever has been answered already is cut off.
-  if (response.headersSent) return;
   response.setHeader('x-request-id', exchange.id);
   setSecurityHeaders(response);
 }

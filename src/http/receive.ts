@@ -12,7 +12,7 @@ import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
 import { readBody } from './read-body.ts';
-import { SECURITY_HEADERS } from './security-headers.ts';
+import { writeAnswer } from './write-answer.ts';
 
 export interface ReceiveOptions {
   /** The one in force; a request is judged by one and the same from its headers to its body. */
@@ -135,16 +135,5 @@ function answer(response: Response, exchange: Exchange, result: AcceptResult): v
   exchange.end(200, result.status);
   exchange.note({ eventId: result.id });
   const text = `{"status":"${result.status}","id":"${result.id}"}`;
-  // Not json(): what it negotiates is settled here, and this is the answer that is given ten thousand times a second.
-  response.writeHead(200, [
-    ...SECURITY_HEADERS,
-    'x-request-id',
-    exchange.id,
-    'Content-Type',
-    'application/json; charset=utf-8',
-    'Content-Length',
-    String(text.length),
-  ]);
-  // Plain ASCII, which need not be looked through for what UTF-8 writes otherwise.
-  response.end(text, 'latin1');
+  writeAnswer(response, exchange, { status: 200, type: 'application/json; charset=utf-8', text });
 }
