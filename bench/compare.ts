@@ -1,19 +1,26 @@
-import { createTestDatabase } from '../test/support/postgres.ts';
-import { addressOf } from '../test/support/postgres-broker.ts';
 import { PostgresServer } from '../test/support/postgres-server.ts';
-import { AUDIT_KEY } from './audit-key.ts';
+import { BARE, type Contender, peers, receiverOn } from './contenders.ts';
 import { describeRatios, median, round } from './figures.ts';
-import type { LoadResult } from './load.ts';
+import type { LoadOrder, LoadResult } from './load.ts';
 import { runLoad } from './run-load.ts';
-import { BARE_ROUTE, RECEIVER, type RunningServer, residentMb, SECRET, startServer } from './servers.ts';
-import { STORE_NAMES, type StoreKind } from './store-kinds.ts';
+import { residentMb, SECRET } from './servers.ts';
+import type { StoreKind } from './store-kinds.ts';
+
+/**
+ * `accepts`: each request a new event, as many as can be. `rejections`: each signed wrongly. `paced`: new events at a fixed rate,
+ * which shows how long one takes where the machine is not at its end.
+ */
+export type Traffic = 'accepts' | 'rejections' | 'paced';
 
 export interface CompareOptions {
+  readonly traffic: Traffic;
   readonly rounds: number;
   /** Requests measured in each round; fewer come before them, unmeasured. */
   readonly amount: number;
   readonly connections: number;
   readonly stores: readonly StoreKind[];
+  /** Requests a second of paced traffic. */
+  readonly pace: number;
 }
 
 export interface Measured extends LoadResult {
@@ -21,31 +28,28 @@ export interface Measured extends LoadResult {
   readonly rssMb: number;
 }
 
-interface Contender {
-  readonly name: string;
-  start(): Promise<Pick<RunningServer, 'url' | 'pid' | 'stop'>>;
-}
-
-const BARE: Contender = { name: 'bare route', start: () => startServer(BARE_ROUTE) };
 const WARM_UP = 10_000;
 
-/** Durable accepts on each store beside a bare Express route that verifies and stores nothing. */
+/** Durable accepts on each store, and what others do with a webhook, beside a bare Express route that stores nothing. */
 export async function compare(options: CompareOptions): Promise<readonly Measured[]> {
-  const server = options.stores.includes('postgres') ? await PostgresServer.start({ durable: true }) : undefined;
+  const { traffic, stores, rounds } = options;
+  const server = stores.includes('postgres') ? await PostgresServer.start({ durable: true }) : undefined;
   try {
-    const contenders = [BARE, ...options.stores.map((kind) => receiverOn(kind, server))];
+    const others = traffic === 'paced' ? [] : peers();
+    const contenders = [BARE, ...others, ...stores.map((kind) => receiverOn(kind, server))];
     const results: Measured[] = [];
-    for (let n = 1; n <= options.rounds; n += 1) {
+    for (let n = 1; n <= rounds; n += 1) {
       // In turn, so that a machine whose speed drifts is as unkind to one as to the other.
       for (const contender of contenders) {
         const result = await measure(contender, options);
         results.push(result);
         process.stderr.write(
-          `round ${n}: ${contender.name} ${round(result.rate)}/s, p99 ${result.p99} ms, ${round(result.rssMb)} MB\n`,
+          `${traffic} ${n}: ${contender.name} ${round(result.rate)}/s, p99 ${result.p99} ms, ${round(result.rssMb)} MB\n`,
         );
       }
     }
     report(
+      traffic,
       contenders.map(({ name }) => name),
       results,
     );
@@ -55,65 +59,62 @@ export async function compare(options: CompareOptions): Promise<readonly Measure
   }
 }
 
-/** Each start is on an empty store. */
-function receiverOn(kind: StoreKind, server: PostgresServer | undefined): Contender {
-  const name = `receiver on ${STORE_NAMES[kind]}`;
-  if (kind === 'sqlite' || server === undefined) return { name, start: () => startServer(RECEIVER, { AUDIT_KEY }) };
-  return {
-    name,
-    async start() {
-      const database = await createTestDatabase(addressOf(server));
-      try {
-        const receiver = await startServer(RECEIVER, { AUDIT_KEY, DATABASE_URL: database.url });
-        return { ...receiver, stop: () => receiver.stop().finally(() => database.drop()) };
-      } catch (error) {
-        await database.drop();
-        throw error;
-      }
-    },
-  };
-}
-
-async function measure({ name, start }: Contender, { amount, connections }: CompareOptions): Promise<Measured> {
+async function measure(
+  { name, signing, start }: Contender,
+  { traffic, amount, connections, pace }: CompareOptions,
+): Promise<Measured> {
   const server = await start();
   try {
-    const order = { url: server.url, secret: SECRET, connections, leads: 5_000 };
+    const order: Omit<LoadOrder, 'amount'> = {
+      url: server.url,
+      secret: SECRET,
+      connections,
+      leads: 5_000,
+      signing,
+      wrong: traffic === 'rejections',
+    };
     await runLoad({ ...order, amount: Math.min(WARM_UP, amount) });
-    const result = await runLoad({ ...order, amount });
-    if (result.ok !== amount) throw new Error(`${name}: ${amount - result.ok} of ${amount} were not answered 200`);
+    const result = await runLoad({ ...order, amount, ...(traffic === 'paced' ? { overallRate: pace } : {}) });
+    if (result.ok !== amount) throw new Error(`${name}: ${amount - result.ok} of ${amount} were answered otherwise`);
     return { contender: name, ...result, rssMb: residentMb(server.pid) };
   } finally {
     await server.stop();
   }
 }
 
-function report(names: readonly string[], results: readonly Measured[]): void {
+function report(traffic: Traffic, names: readonly string[], results: readonly Measured[]): void {
   const of = (name: string) => results.filter(({ contender }) => contender === name);
+  const middle = (name: string, key: 'rate' | 'p50' | 'p99' | 'p999' | 'max' | 'rssMb'): number =>
+    Math.round(median(of(name).map((result) => result[key])));
+  process.stdout.write(`\n${traffic}\n`);
   console.table(
     Object.fromEntries(
       names.map((name) => [
         name,
         {
-          'requests/s': Math.round(median(of(name).map(({ rate }) => rate))),
-          'p50 ms': median(of(name).map(({ p50 }) => p50)),
-          'p99 ms': median(of(name).map(({ p99 }) => p99)),
-          'max ms': median(of(name).map(({ max }) => max)),
-          'rss MB': Math.round(median(of(name).map(({ rssMb }) => rssMb))),
+          'requests/s': middle(name, 'rate'),
+          'p50 ms': middle(name, 'p50'),
+          'p99 ms': middle(name, 'p99'),
+          'p99.9 ms': middle(name, 'p999'),
+          'max ms': middle(name, 'max'),
+          'rss MB': middle(name, 'rssMb'),
         },
       ]),
     ),
   );
-  // Each receiver beside the bare route, and the second receiver beside the first.
-  const [bare = '', ...receivers] = names;
-  const [first, second] = receivers;
-  const pairs = receivers.map((name) => [name, bare]);
-  if (first !== undefined && second !== undefined) pairs.push([second, first]);
-  for (const [name = '', base = ''] of pairs) {
-    const bases = of(base);
-    const rate = of(name).map((result, index) => result.rate / (bases[index]?.rate ?? Number.NaN));
-    const p99 = of(name).map((result, index) => result.p99 / (bases[index]?.p99 ?? Number.NaN));
+  for (const [name = '', base = ''] of pairsOf(names)) {
+    const ratios = (key: 'rate' | 'p99' | 'p999'): number[] =>
+      // Less than a millisecond is told as 0.
+      of(name).map((result, index) => Math.max(result[key], 1) / Math.max(of(base)[index]?.[key] ?? Number.NaN, 1));
     process.stdout.write(
-      `${name} / ${base}, median of ${rate.length} pairs: rate ${describeRatios(rate)}, p99 ${round(median(p99), 2)}\n`,
+      `${name} / ${base}, median of ${of(name).length} pairs: rate ${describeRatios(ratios('rate'))}, p99 ${describeRatios(ratios('p99'))}, p99.9 ${describeRatios(ratios('p999'))}\n`,
     );
   }
+}
+
+/** Everybody beside the bare route, and the second store beside the first. */
+function pairsOf([bare = '', ...others]: readonly string[]): (readonly [string, string])[] {
+  const [first, second] = others.filter((name) => name.startsWith('receiver on '));
+  const pairs = others.map((name) => [name, bare] as const);
+  return first === undefined || second === undefined ? pairs : [...pairs, [second, first]];
 }

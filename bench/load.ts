@@ -1,15 +1,20 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import autocannon from 'autocannon';
 
-// The load generator, in a process of its own: `amount` distinct signed replies of about 1.1 KB, closed loop.
+// The load generator, in a process of its own: `amount` distinct signed replies. A closed loop, in which each connection waits
+// for its answer; or an open one of `overallRate` requests a second, where what a stall holds up is counted from when it was due.
 
 export interface LoadResult {
   readonly requests: number;
+  /** Answered as they should be. */
   readonly ok: number;
   readonly seconds: number;
+  /** Of those, a second. */
   readonly rate: number;
+  /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
   readonly max: number;
 }
 
@@ -19,13 +24,29 @@ export interface LoadOrder {
   readonly amount: number;
   readonly connections: number;
   readonly leads: number;
+  /** Requests a second; without it as many as can be. */
+  readonly overallRate?: number;
+  /** Signed wrongly, so that each is to be refused. */
+  readonly wrong?: boolean;
+  readonly signing?: 'instantly' | 'github';
+  /** Bytes of a body, nearly; the least is 600. */
+  readonly bodyBytes?: number;
 }
 
+interface Prepared {
+  readonly body: string;
+  readonly headers: Record<string, string>;
+}
+
+const FRAME_BYTES = 580;
 const order = JSON.parse(process.argv[2] ?? '{}') as LoadOrder;
 const run = randomUUID();
-const filler = 'Sounds good, could you send her one-sheet and two dates in March? '.repeat(8);
+const sentence = 'Sounds good, could you send her one-sheet and two dates in March? ';
+const text = sentence
+  .repeat(Math.ceil((order.bodyBytes ?? 1_100) / sentence.length))
+  .slice(0, Math.max(1, (order.bodyBytes ?? 1_100) - FRAME_BYTES));
 
-function makeRequest(n: number): { body: string; headers: Record<string, string> } {
+function makeRequest(n: number): Prepared {
   const body = JSON.stringify({
     timestamp: new Date(Date.now() - 1_000).toISOString(),
     event_type: 'reply_received',
@@ -39,16 +60,22 @@ function makeRequest(n: number): { body: string; headers: Record<string, string>
     variant: 1,
     reply_subject: 'Re: A guest for your show?',
     reply_text_snippet: 'Sounds good',
-    reply_text: filler,
+    reply_text: text,
   });
-  const signature = createHmac('sha256', order.secret).update(body).digest('hex');
-  return { body, headers: { 'content-type': 'application/json', 'x-instantly-signature': signature } };
+  const signature = createHmac('sha256', order.wrong === true ? 'another secret' : order.secret)
+    .update(body)
+    .digest('hex');
+  const type = { 'content-type': 'application/json' };
+  if (order.signing !== 'github') return { body, headers: { ...type, 'x-instantly-signature': signature } };
+  const github = { 'x-hub-signature-256': `sha256=${signature}`, 'x-github-event': 'push' };
+  return { body, headers: { ...type, ...github, 'x-github-delivery': `${run}-${n}` } };
 }
 
 // Signed beforehand, so that the generator does as little as it can while it measures. A long run repeats no content:
 // what is not prepared is signed on the way.
-const PREPARED = 60_000;
-const prepared = Array.from({ length: Math.min(order.amount, PREPARED) }, (_, n) => makeRequest(n));
+const PREPARED_BYTES = 80 * 1024 * 1024;
+const most = Math.floor(PREPARED_BYTES / (order.bodyBytes ?? 1_100));
+const prepared = Array.from({ length: Math.min(order.amount, most) }, (_, n) => makeRequest(n));
 let next = 0;
 
 const started = performance.now();
@@ -61,6 +88,7 @@ const result = await new Promise<autocannon.Result>((resolve, reject) => {
       connections: order.connections,
       amount: order.amount,
       timeout: 60,
+      ...(order.overallRate === undefined ? {} : { overallRate: order.overallRate }),
       requests: [
         {
           setupRequest: (request) => {
@@ -78,13 +106,15 @@ const result = await new Promise<autocannon.Result>((resolve, reject) => {
   });
 });
 const seconds = (ended - started) / 1_000;
+const ok = order.wrong === true ? result.non2xx : result['2xx'];
 const answer: LoadResult = {
   requests: result.requests.total,
-  ok: result['2xx'],
+  ok,
   seconds,
-  rate: result['2xx'] / seconds,
+  rate: ok / seconds,
   p50: result.latency.p50,
   p99: result.latency.p99,
+  p999: result.latency.p99_9,
   max: result.latency.max,
 };
 process.stdout.write(`${JSON.stringify(answer)}\n`);

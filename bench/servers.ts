@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../test/support/free-port.ts';
 import { guardFolder } from '../test/support/guard-folder.ts';
 
 export const SECRET = 'bench-secret-of-enough-length';
@@ -77,12 +78,70 @@ async function readPort(child: ChildProcess, log: string): Promise<number> {
   throw new Error(`the server did not start:\n${readFileSync(log, 'utf8').slice(-2_000)}`);
 }
 
+/** adnanh/webhook, in Go, with one hook that verifies as our route does and then runs nothing of use. */
+export async function startAdnanh(): Promise<RunningServer> {
+  const folder = guardFolder('receiver-bench-');
+  const hooks = join(folder.path, 'hooks.json');
+  const source = { source: 'header', name: 'X-Instantly-Signature' };
+  const match = { type: 'payload-hmac-sha256', secret: SECRET, parameter: source };
+  writeFileSync(
+    hooks,
+    JSON.stringify([
+      {
+        id: 'instantly',
+        'execute-command': '/bin/true',
+        'trigger-rule': { match },
+        'trigger-rule-mismatch-http-response-code': 401,
+      },
+    ]),
+  );
+  const port = await freePort();
+  const words = ['-hooks', hooks, '-ip', '127.0.0.1', '-port', String(port), '-urlprefix', 'webhooks'];
+  const child = spawn('webhook', words, { stdio: 'ignore' });
+  folder.watch(child.pid);
+  const ended = once(child, 'exit').then(() => folder.watch(undefined));
+  const until = Date.now() + START_LIMIT_MS;
+  while (!(await answers(port))) {
+    if (Date.now() > until) throw new Error('adnanh/webhook did not start');
+    await pause(20);
+  }
+  return {
+    url: `http://127.0.0.1:${port}/webhooks/instantly`,
+    pid: child.pid ?? 0,
+    dir: folder.path,
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+      await folder.remove();
+    },
+    remove: () => folder.remove(),
+  };
+}
+
+async function answers(port: number): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(1_000) }).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Megabytes of memory that a process has now. */
 export function residentMb(pid: number): number {
   const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) / 1_024;
 }
 
-export const BARE_ROUTE = [join(root, 'bench/bare-route.ts')];
-export const RECEIVER = [join(root, 'bin/instantly-receiver.js'), 'serve'];
+/** Seconds of all cores that a process has taken so far. Linux counts them in hundredths. */
+export function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user = 0, system = 0] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user + system) / 100;
+}
+
+/** As npm start does it. */
+export const RECEIVER = ['--max-semi-space-size=8', join(root, 'bin/instantly-receiver.js'), 'serve'];
 export const LOAD = join(root, 'bench/load.ts');

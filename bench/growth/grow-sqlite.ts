@@ -41,9 +41,7 @@ export function openSqliteGround(): Ground {
     async grow(size): Promise<GrownStore> {
       const began = performance.now();
       const options = { file: join(folder.path, `${size}.db`), writer: newId(), auditKey: AUDIT_KEY };
-      // Makes the schema.
-      await (await SqliteStore.open({ ...options, serve: false })).close();
-      if (size > 0) fill(options.file, size);
+      await makeSqliteFile(options.file, size);
       const made = { seconds: (performance.now() - began) / 1_000, bytes: statSync(options.file).size };
       const store = await SqliteStore.open({ ...options, serve: true });
       stores.push(store);
@@ -58,6 +56,13 @@ export function openSqliteGround(): Ground {
       await folder.remove();
     },
   };
+}
+
+/** A store with so many events in it. */
+export async function makeSqliteFile(file: string, size: number): Promise<void> {
+  // Makes the schema.
+  await (await SqliteStore.open({ file, writer: newId(), auditKey: AUDIT_KEY, serve: false })).close();
+  if (size > 0) fill(file, size);
 }
 
 /** The receiver runs neither ANALYZE nor VACUUM, so neither does this. */

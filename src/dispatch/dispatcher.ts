@@ -5,6 +5,7 @@ import { ClaimLoop } from './claim-loop.ts';
 import { concludeDelivery } from './conclude-delivery.ts';
 import type { DispatchHooks, DispatchLogger } from './dispatch-hooks.ts';
 import { handlerEnvironment } from './handler-environment.ts';
+import { HandlerLane } from './handler-lane.ts';
 import { HandlerRunner } from './handler-runner.ts';
 import { leaseLength, RUN_LIMITS, type RunLimits } from './limits.ts';
 import type { LoadedHandler } from './load-handlers.ts';
@@ -44,6 +45,11 @@ export interface DrainLimits {
   readonly signal?: AbortSignal;
 }
 
+/** Outcomes of a handler that are on their way to the disk at the most; they are to keep no place. */
+const MAX_UNWRITTEN = 1_024;
+/** Deliveries of a handler that one claim takes at the most: while it takes them, no event is committed. */
+const MAX_CLAIM = 64;
+
 const DRAIN_LIMITS: DrainLimits = { handlersMs: 8_000, abortMs: 500, endMs: 500 };
 
 /** Takes deliveries from the store to their handlers and their outcomes back. */
@@ -54,8 +60,9 @@ export class Dispatcher {
   readonly #claims: ClaimLoop;
   readonly #recovery: RecoverLoop;
   readonly #writer: OutcomeWriter;
-  /** Deliveries of each handler whose outcome is not durable yet: each keeps its place. */
-  readonly #places = new Map<string, number>();
+  readonly #lanes: ReadonlyMap<string, HandlerLane>;
+  /** Deliveries of each handler whose outcome is not durable yet. */
+  readonly #unwritten = new Map<string, number>();
   readonly #deliveries = new Set<Promise<void>>();
   #drained: Promise<{ threadsLeft: number }> | undefined;
 
@@ -65,6 +72,7 @@ export class Dispatcher {
     this.#options = options;
     this.#clock = clock;
     this.#runners = new Map(handlers.map((handler) => [handler.handler, this.#createRunner(handler, limits)]));
+    this.#lanes = new Map(handlers.map(({ handler }) => [handler, new HandlerLane(settings)]));
     this.#writer = new OutcomeWriter(commitOutcome, (err) =>
       logger.warn({ err }, 'the outcome of a delivery could not be committed; it is tried again'),
     );
@@ -115,6 +123,7 @@ export class Dispatcher {
   async #drain({ handlersMs, abortMs, endMs, signal }: DrainLimits): Promise<{ threadsLeft: number }> {
     this.#recovery.stop();
     const idle = this.#claims.stop();
+    for (const lane of this.#lanes.values()) lane.stop();
     await within(this.#settled(idle), handlersMs, signal);
     const runners = [...this.#runners.values()];
     for (const runner of runners) runner.stop();
@@ -150,18 +159,20 @@ export class Dispatcher {
   }
 
   #freePlaces(): ClaimRequest['places'] {
-    const { concurrency } = this.#options.settings;
     return [...this.#runners]
       .filter(([, runner]) => runner.hasRoom)
-      .map(([handler]) => ({ handler, limit: concurrency - (this.#places.get(handler) ?? 0) }))
+      .map(([handler]) => {
+        const room = MAX_UNWRITTEN - (this.#unwritten.get(handler) ?? 0);
+        return { handler, limit: Math.min(MAX_CLAIM, room, this.#lanes.get(handler)?.wanted ?? 0) };
+      })
       .filter(({ limit }) => limit > 0);
   }
 
   #take(delivery: ClaimedDelivery, leaseUntil: number): void {
     const { handler } = delivery;
-    this.#places.set(handler, (this.#places.get(handler) ?? 0) + 1);
+    this.#unwritten.set(handler, (this.#unwritten.get(handler) ?? 0) + 1);
     const delivered = this.#deliver(delivery, leaseUntil).finally(() => {
-      this.#places.set(handler, (this.#places.get(handler) ?? 1) - 1);
+      this.#unwritten.set(handler, (this.#unwritten.get(handler) ?? 1) - 1);
       this.#deliveries.delete(delivered);
       this.#claims.wake();
     });
@@ -171,10 +182,17 @@ export class Dispatcher {
   async #deliver(delivery: ClaimedDelivery, leaseUntil: number): Promise<void> {
     const { settings, hooks, random } = this.#options;
     const { handler, receivedAt, attempt, replay } = delivery;
+    const lane = this.#lanes.get(handler);
+    const mayRun = (await lane?.enter(delivery.body.byteLength)) === true;
     const startedAt = this.#clock();
     const started = performance.now();
-    hooks?.onStart?.({ handler, receivedAt, attempt, replay });
-    const outcome = await this.#run(delivery, leaseUntil);
+    let outcome: RunOutcome = { kind: 'released' };
+    if (mayRun) {
+      hooks?.onStart?.({ handler, receivedAt, attempt, replay });
+      outcome = await this.#run(delivery, leaseUntil);
+      lane?.leave();
+      this.#claims.wake();
+    }
     const durationMs = Math.round(performance.now() - started);
     hooks?.onRun?.(handler, outcome.kind === 'failed' ? outcome.failure : outcome.kind, durationMs / 1_000);
     const ended = { delivery, outcome, startedAt, endedAt: this.#clock(), durationMs };

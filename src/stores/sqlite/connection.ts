@@ -82,6 +82,16 @@ export class Connection {
     }
   }
 
+  /** A transaction that survives the end of the process, but perhaps not that of the machine before the next other one. */
+  unsynced<T>(work: () => T): T {
+    this.db.exec('PRAGMA synchronous = NORMAL');
+    try {
+      return this.transaction(work);
+    } finally {
+      this.db.exec('PRAGMA synchronous = FULL');
+    }
+  }
+
   /** @throws FileGone where the file or its log was deleted, moved away or replaced. */
   checkPlace(): void {
     this.#place.check();
