@@ -74,7 +74,7 @@ async function measure(
       wrong: traffic === 'rejections',
     };
     await runLoad({ ...order, amount: Math.min(WARM_UP, amount) });
-    const result = await runLoad({ ...order, amount, ...(traffic === 'paced' ? { overallRate: pace } : {}) });
+    const result = await runLoad({ ...order, amount, ...(traffic === 'paced' ? { pace } : {}) });
     if (result.ok !== amount) throw new Error(`${name}: ${amount - result.ok} of ${amount} were answered otherwise`);
     return { contender: name, ...result, rssMb: residentMb(server.pid) };
   } finally {
@@ -85,7 +85,7 @@ async function measure(
 function report(traffic: Traffic, names: readonly string[], results: readonly Measured[]): void {
   const of = (name: string) => results.filter(({ contender }) => contender === name);
   const middle = (name: string, key: 'rate' | 'p50' | 'p99' | 'p999' | 'max' | 'rssMb'): number =>
-    Math.round(median(of(name).map((result) => result[key])));
+    Number(round(median(of(name).map((result) => result[key])), key.startsWith('p') ? 1 : 0));
   process.stdout.write(`\n${traffic}\n`);
   console.table(
     Object.fromEntries(
@@ -104,8 +104,7 @@ function report(traffic: Traffic, names: readonly string[], results: readonly Me
   );
   for (const [name = '', base = ''] of pairsOf(names)) {
     const ratios = (key: 'rate' | 'p99' | 'p999'): number[] =>
-      // Less than a millisecond is told as 0.
-      of(name).map((result, index) => Math.max(result[key], 1) / Math.max(of(base)[index]?.[key] ?? Number.NaN, 1));
+      of(name).map((result, index) => result[key] / (of(base)[index]?.[key] ?? Number.NaN));
     process.stdout.write(
       `${name} / ${base}, median of ${of(name).length} pairs: rate ${describeRatios(ratios('rate'))}, p99 ${describeRatios(ratios('p99'))}, p99.9 ${describeRatios(ratios('p999'))}\n`,
     );

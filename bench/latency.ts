@@ -65,7 +65,7 @@ export async function measureLatency(rounds: number, pace: number, seconds: numb
 
 async function latencyOf(server: RunningServer, pace: number, amount: number): Promise<LatencyResult> {
   const file = join(server.dir, 'answered.txt');
-  const order: LatencyOrder = { url: server.url, secret: SECRET, amount, pace, connections: 64, file };
+  const order: LatencyOrder = { url: server.url, secret: SECRET, amount, pace, file };
   const child = spawn(process.execPath, [LOAD, JSON.stringify(order)], { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error('not all events were answered 200');

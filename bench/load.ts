@@ -1,8 +1,9 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import autocannon from 'autocannon';
+import { sendPaced } from './send-paced.ts';
 
 // The load generator, in a process of its own: `amount` distinct signed replies. A closed loop, in which each connection waits
-// for its answer; or an open one of `overallRate` requests a second, where what a stall holds up is counted from when it was due.
+// for its answer; or an open one of `pace` requests a second.
 
 export interface LoadResult {
   readonly requests: number;
@@ -25,7 +26,7 @@ export interface LoadOrder {
   readonly connections: number;
   readonly leads: number;
   /** Requests a second; without it as many as can be. */
-  readonly overallRate?: number;
+  readonly pace?: number;
   /** Signed wrongly, so that each is to be refused. */
   readonly wrong?: boolean;
   readonly signing?: 'instantly' | 'github';
@@ -76,45 +77,59 @@ function makeRequest(n: number): Prepared {
 const PREPARED_BYTES = 80 * 1024 * 1024;
 const most = Math.floor(PREPARED_BYTES / (order.bodyBytes ?? 1_100));
 const prepared = Array.from({ length: Math.min(order.amount, most) }, (_, n) => makeRequest(n));
-let next = 0;
-
-const started = performance.now();
-// autocannon itself ends at the next full second, so the last answer is what counts.
-let ended = started;
-const result = await new Promise<autocannon.Result>((resolve, reject) => {
-  const running = autocannon(
-    {
-      url: order.url,
-      connections: order.connections,
-      amount: order.amount,
-      timeout: 60,
-      ...(order.overallRate === undefined ? {} : { overallRate: order.overallRate }),
-      requests: [
-        {
-          setupRequest: (request) => {
-            const { body, headers } = prepared[next] ?? makeRequest(next);
-            next += 1;
-            return { ...request, method: 'POST', path: new URL(order.url).pathname, body, headers };
-          },
-        },
-      ],
-    },
-    (error: unknown, measured) => (error === null || error === undefined ? resolve(measured) : reject(error)),
-  );
-  running.on('response', () => {
-    ended = performance.now();
-  });
-});
-const seconds = (ended - started) / 1_000;
-const ok = order.wrong === true ? result.non2xx : result['2xx'];
-const answer: LoadResult = {
-  requests: result.requests.total,
-  ok,
-  seconds,
-  rate: ok / seconds,
-  p50: result.latency.p50,
-  p99: result.latency.p99,
-  p999: result.latency.p99_9,
-  max: result.latency.max,
-};
+const answer = order.pace === undefined ? await sendClosed() : await sendOpen(order.pace);
 process.stdout.write(`${JSON.stringify(answer)}\n`);
+
+async function sendClosed(): Promise<LoadResult> {
+  let next = 0;
+  const started = performance.now();
+  // autocannon itself ends at the next full second, so the last answer is what counts.
+  let ended = started;
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const running = autocannon(
+      {
+        url: order.url,
+        connections: order.connections,
+        amount: order.amount,
+        timeout: 60,
+        requests: [
+          {
+            setupRequest: (request) => {
+              const { body, headers } = prepared[next] ?? makeRequest(next);
+              next += 1;
+              return { ...request, method: 'POST', path: new URL(order.url).pathname, body, headers };
+            },
+          },
+        ],
+      },
+      (error: unknown, measured) => (error === null || error === undefined ? resolve(measured) : reject(error)),
+    );
+    running.on('response', () => {
+      ended = performance.now();
+    });
+  });
+  const seconds = (ended - started) / 1_000;
+  const ok = order.wrong === true ? result.non2xx : result['2xx'];
+  const { p50, p99, p99_9: p999, max } = result.latency;
+  return { requests: result.requests.total, ok, seconds, rate: ok / seconds, p50, p99, p999, max };
+}
+
+async function sendOpen(pace: number): Promise<LoadResult> {
+  const answers = await sendPaced(order.url, pace, order.amount, (n) => prepared[n] ?? makeRequest(n));
+  const ok = answers.filter(({ status }) => status === 200).length;
+  const times = answers
+    .map(({ dueAt, answeredAt }) => Number(answeredAt - dueAt) / 1_000_000)
+    .toSorted((a, b) => a - b);
+  const at = (share: number): number => times[Math.floor(share * (times.length - 1))] ?? Number.NaN;
+  const seconds = order.amount / pace;
+  return {
+    requests: order.amount,
+    ok,
+    seconds,
+    rate: ok / seconds,
+    p50: at(0.5),
+    p99: at(0.99),
+    p999: at(0.999),
+    max: at(1),
+  };
+}
