@@ -58,7 +58,7 @@ export async function measureLatency(rounds: number, pace: number, seconds: numb
   }
   const middle = (read: (result: LatencyResult) => number): string => round(median(results.map(read)), 2);
   process.stdout.write(
-    `\nhandler starts after the answer, median of ${rounds} rounds at ${pace}/s: p50 ${middle((one) => one.fromAnswer.p50)} ms, p99 ${middle((one) => one.fromAnswer.p99)} ms; after sending: p50 ${middle((one) => one.fromSending.p50)} ms, p99 ${middle((one) => one.fromSending.p99)} ms\n`,
+    `\nhandler starts after the answer, median of ${rounds} rounds at ${pace}/s: p50 ${middle((one) => one.fromAnswer.p50)} ms, p99 ${middle((one) => one.fromAnswer.p99)} ms; after sending: p50 ${middle((one) => one.fromSending.p50)} ms, p99 ${middle((one) => one.fromSending.p99)} ms; ${middle((one) => one.early)} of ${results[0]?.events} started before the answer was read\n`,
   );
   return results;
 }
@@ -76,7 +76,8 @@ async function latencyOf(server: RunningServer, pace: number, amount: number): P
   for (const line of answered) {
     const [n = '', sentAt = '', answeredAt = ''] = line.split(' ');
     if (Number(n) < pace * WARM_UP_SECONDS) continue;
-    const at = started.get(n) ?? 0n;
+    const at = started.get(n);
+    if (at === undefined) throw new Error(`event ${n} never came to the handler`);
     waits.push(Number(at - BigInt(answeredAt)) / 1_000_000);
     whole.push(Number(at - BigInt(sentAt)) / 1_000_000);
   }
@@ -90,9 +91,10 @@ async function latencyOf(server: RunningServer, pace: number, amount: number): P
 }
 
 function readStarted(file: string, amount: number): Map<string, bigint> | undefined {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
-  if (lines.length < amount) return undefined;
-  return new Map(lines.map((line) => line.split(' ')).map(([n = '', at = '0']) => [n, BigInt(at)]));
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+  // The last line may be half written, so only what ends is counted.
+  const started = new Map(lines.map((line) => line.split(' ')).map(([n = '', at = '0']) => [n, BigInt(at)]));
+  return started.size < amount ? undefined : started;
 }
 
 function shares(values: readonly number[]): { p50: number; p99: number } {

@@ -13,7 +13,7 @@ export interface Route {
   readonly resource: string;
 }
 
-/** Where a request carries its exchange. No WeakMap, for the reason that is told at OpenRequests. */
+/** Where a request carries its exchange. */
 const EXCHANGE = Symbol('exchange');
 
 declare module 'node:http' {

@@ -9,7 +9,7 @@ interface Open {
 /**
  * The requests that are not answered yet. Their places are used again and again: a Map with so much coming and going makes itself
  * anew every hundred requests, and each table it leaves behind keeps what stood in it from the quick garbage collection. That was
- * two thirds of the time which collecting garbage took.
+ * half of the time which collecting garbage took.
  */
 export class OpenRequests {
   readonly #places: (Open | undefined)[] = [];
