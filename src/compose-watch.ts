@@ -7,8 +7,7 @@ import type { Inbox, ReadEvent } from './inbox/accept.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
 import type { Store } from './inbox/store.ts';
 import { rememberFirstStart } from './instantly/first-start.ts';
-import { openAccounts } from './instantly/open-accounts.ts';
-import { Watch } from './instantly/watch.ts';
+import type { Watch } from './instantly/watch.ts';
 import type { WatchState } from './instantly/watch-state.ts';
 import type { LiveSettings } from './live-settings.ts';
 import { createRegistrationMetrics, type RegistrationReadings } from './metrics/registration-metrics.ts';
@@ -33,12 +32,21 @@ export class RegistrationWatch {
   #watch: Watch | undefined;
   #state: WatchState | undefined;
   #hasStarted = false;
+  /** One after the other: two at once would leave a watch that nobody stops. */
+  #remaking: Promise<void> = Promise.resolve();
 
-  constructor(parts: WatchParts) {
+  private constructor(parts: WatchParts) {
     this.#parts = parts;
     this.#reconciled = createRegistrationMetrics(parts.metrics.registries, () => this.#readings());
-    this.#watch = this.#make(parts.live.current);
-    parts.live.onChange(() => void this.#remake());
+    parts.live.onChange(() => {
+      this.#remaking = this.#remaking.then(() => this.#remake());
+    });
+  }
+
+  static async create(parts: WatchParts): Promise<RegistrationWatch> {
+    const watch = new RegistrationWatch(parts);
+    watch.#watch = await watch.#make(parts.live.current);
+    return watch;
   }
 
   start(): void {
@@ -51,6 +59,7 @@ export class RegistrationWatch {
 
   async stop(): Promise<void> {
     this.#hasStarted = false;
+    await this.#remaking;
     await this.#watch?.stop();
   }
 
@@ -66,11 +75,16 @@ export class RegistrationWatch {
     return { status: webhooks.some(({ status }) => status === 'unknown') ? 'unknown' : 'active', checkedAt };
   }
 
-  #make(settings: Settings): Watch | undefined {
+  async #make({ instantly, retentionMs }: Settings): Promise<Watch | undefined> {
     const { store, inbox, trail, logger, owner, metrics } = this.#parts;
-    const { instantly, retentionMs } = settings;
+    if (instantly.webhookUrl === undefined || instantly.readKey === undefined) return undefined;
+    // Here and not above: who has no key need not wait for what they do not use.
+    const [{ openAccounts }, { Watch }] = await Promise.all([
+      import('./instantly/open-accounts.ts'),
+      import('./instantly/watch.ts'),
+    ]);
     const { reader, writer } = openAccounts(instantly, 'service', (entry) => trail.record(entry));
-    if (reader === undefined || instantly.webhookUrl === undefined) return undefined;
+    if (reader === undefined) return undefined;
     return new Watch({
       store,
       reader,
@@ -96,7 +110,7 @@ export class RegistrationWatch {
   /** Keys have changed. */
   async #remake(): Promise<void> {
     await this.#watch?.stop();
-    this.#watch = this.#make(this.#parts.live.current);
+    this.#watch = await this.#make(this.#parts.live.current);
     if (this.#hasStarted) this.#watch?.start();
   }
 

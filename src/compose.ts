@@ -17,7 +17,7 @@ import { GroupCommit } from './inbox/group-commit.ts';
 import { Retention } from './inbox/retention.ts';
 import type { Store } from './inbox/store.ts';
 import { watchDisk } from './inbox/watch-disk.ts';
-import { openServingStore, type ServingStore } from './open-store.ts';
+import type { ServingStore } from './open-store.ts';
 import { RouteSource } from './route-source.ts';
 
 /** Requests waiting for a commit at the most; at ten thousand a second that is the work of half a second. */
@@ -45,12 +45,17 @@ export interface Receiver {
   stopWatching(): void;
 }
 
-/** @param load reads the settings anew, for a reload */
-export async function compose(settings: Settings, logger: Logger, load: () => Settings): Promise<Receiver> {
-  const [serving, { handlers, warnings }] = await openBoth(
-    openServingStore(settings, logger),
-    loadHandlers(settings.handlers.dir),
-  );
+export interface ComposeParts {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  /** Reads the settings anew, for a reload. */
+  readonly load: () => Settings;
+  /** Closed again where the rest cannot be made. */
+  readonly opening: Promise<ServingStore>;
+}
+
+export async function compose({ settings, logger, load, opening }: ComposeParts): Promise<Receiver> {
+  const [serving, { handlers, warnings }] = await openBoth(opening, loadHandlers(settings.handlers.dir));
   const { store } = serving;
   for (const warning of warnings) logger.warn(warning);
   const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
@@ -66,7 +71,7 @@ export async function compose(settings: Settings, logger: Logger, load: () => Se
   const owner = newId();
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
-  const watch = new RegistrationWatch({ live: secrets.live, owner, store, inbox, trail, metrics, logger });
+  const watch = await RegistrationWatch.create({ live: secrets.live, owner, store, inbox, trail, metrics, logger });
   let stopping = false;
   const { server, interruptAll, endConnections } = composeHttp({
     settings,

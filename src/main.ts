@@ -8,6 +8,7 @@ import { storeLocation } from './config/store-location.ts';
 import type { LogOutput } from './create-logger.ts';
 import { endDespiteThreads } from './end-despite-threads.ts';
 import { Problem, SettingsError } from './errors/problem.ts';
+import type { ServingStore } from './open-store.ts';
 import { startNotice } from './print-notice.ts';
 
 const TICK_MS = 5_000;
@@ -25,17 +26,19 @@ export interface ServeOptions {
   readonly stop: AbortSignal;
   /** Reads the settings anew. @throws SettingsError */
   readonly load: () => Settings;
+  /** Under way since before this module was there. */
+  readonly opening: Promise<ServingStore>;
   /** Whether people read along: what they want to know goes to stderr. */
   readonly notice: boolean;
 }
 
 /** Serves until `stop` ends it. Resolves with the exit code. */
 export async function serve(settings: Settings, output: LogOutput, options: ServeOptions): Promise<number> {
-  const { stop, notice, load } = options;
+  const { stop, notice, load, opening } = options;
   const { logger } = output;
   for (const warning of settings.warnings) logger.warn(warning);
   // Before there is anything to drain: the start may wait a quarter of a minute for another receiver to stop.
-  const receiver = await Promise.race([compose(settings, logger, load), aborted(stop)]);
+  const receiver = await Promise.race([compose({ settings, logger, load, opening }), aborted(stop)]);
   if (receiver === undefined) return 0;
   const port = await listen(receiver, settings).catch(async (error: unknown) => {
     receiver.stopWatching();

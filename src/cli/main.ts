@@ -1,20 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../errors/problem.ts';
-import { register as registerAudit } from './audit.ts';
-import { register as registerBackup } from './backup.ts';
-import { register as registerDead } from './dead.ts';
-import { register as registerDoctor } from './doctor.ts';
-import { register as registerEvents } from './events.ts';
-import { register as registerFakeInstantly } from './fake-instantly.ts';
 import { Interrupted } from './interrupt.ts';
-import { register as registerQuarantine } from './quarantine.ts';
-import { register as registerReconcile } from './reconcile.ts';
-import { register as registerSecrets } from './secrets.ts';
-import { register as registerSend } from './send.ts';
-import { register as registerServe } from './serve.ts';
-import { register as registerStore } from './store.ts';
-import { register as registerWebhooks } from './webhooks.ts';
 
 /** Exit codes: sysexits.h names 78 EX_CONFIG. */
 const FAILED = 1;
@@ -27,19 +14,27 @@ const program = new Command('instantly-receiver')
   .showHelpAfterError('(see --help)')
   .exitOverride();
 
-registerServe(program);
-registerSend(program);
-registerEvents(program);
-registerDead(program);
-registerQuarantine(program);
-registerAudit(program);
-registerBackup(program);
-registerStore(program);
-registerSecrets(program);
-registerWebhooks(program);
-registerReconcile(program);
-registerDoctor(program);
-registerFakeInstantly(program);
+/** In the order of the help. */
+const COMMANDS = {
+  serve: () => import('./serve.ts'),
+  send: () => import('./send.ts'),
+  events: () => import('./events.ts'),
+  dead: () => import('./dead.ts'),
+  quarantine: () => import('./quarantine.ts'),
+  audit: () => import('./audit.ts'),
+  backup: () => import('./backup.ts'),
+  store: () => import('./store.ts'),
+  secrets: () => import('./secrets.ts'),
+  webhooks: () => import('./webhooks.ts'),
+  reconcile: () => import('./reconcile.ts'),
+  doctor: () => import('./doctor.ts'),
+  'fake-instantly': () => import('./fake-instantly.ts'),
+} as const satisfies Record<string, () => Promise<{ register(program: Command): void }>>;
+
+// All of them are a third of what a start of the service would load. Whatever is not the name of one gets the whole help.
+const named = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);
+const loading = (named.length > 0 ? named : Object.entries(COMMANDS)).map(([, load]) => load());
+for (const { register } of await Promise.all(loading)) register(program);
 
 // Whoever read the output has seen enough (`| head`). What was found out by then still decides how we end.
 process.stdout.on('error', (error) => onBrokenPipe(error, () => process.exit()));

@@ -30,6 +30,8 @@ function suggestName(name: string): string | undefined {
   const upper = name.toUpperCase();
   let best: { readonly known: string; readonly distance: number } | undefined;
   for (const known of KNOWN_NAMES) {
+    // Every start asks this of every variable there is, and a table takes long.
+    if (Math.abs(known.length - upper.length) > MAX_DISTANCE) continue;
     const distance = editDistance(upper, known);
     if (distance <= MAX_DISTANCE && (best === undefined || distance < best.distance)) best = { known, distance };
   }

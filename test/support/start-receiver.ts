@@ -7,6 +7,7 @@ import pino from 'pino';
 import { compose, type Receiver, serviceDraft } from '../../src/compose.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import type { Settings } from '../../src/config/settings.ts';
+import { openServingStore } from '../../src/open-store.ts';
 import { CapturedLog } from './capture-log.ts';
 import { KEY, OLD_KEY, OLD_TOKEN, TOKEN } from './credentials.ts';
 
@@ -39,7 +40,12 @@ export async function startReceiver(env: NodeJS.ProcessEnv = BOTH_SCHEMES): Prom
   const settings = loadSettings({ ...place, create: true });
   const log = new CapturedLog();
   const logger = pino({ level: settings.logLevel, base: null }, log);
-  const receiver = await compose(settings, logger, () => loadSettings({ ...place, create: false, isServing: true }));
+  const receiver = await compose({
+    settings,
+    logger,
+    load: () => loadSettings({ ...place, create: false, isServing: true }),
+    opening: openServingStore(settings, logger),
+  });
   receiver.server.listen(0, settings.host);
   await once(receiver.server, 'listening');
   receiver.trail.record(serviceDraft('service.start'));
