@@ -82,6 +82,7 @@ process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 async function sendClosed(): Promise<LoadResult> {
   let next = 0;
+  const path = new URL(order.url).pathname;
   const started = performance.now();
   // autocannon itself ends at the next full second, so the last answer is what counts.
   let ended = started;
@@ -97,7 +98,7 @@ async function sendClosed(): Promise<LoadResult> {
             setupRequest: (request) => {
               const { body, headers } = prepared[next] ?? makeRequest(next);
               next += 1;
-              return { ...request, method: 'POST', path: new URL(order.url).pathname, body, headers };
+              return { ...request, method: 'POST', path, body, headers };
             },
           },
         ],

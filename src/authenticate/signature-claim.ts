@@ -23,7 +23,10 @@ export type ReadClaim = (rawHeaders: readonly string[], now: number) => Signatur
 
 /** HMAC-SHA256 over the prefix and then the body's bytes as they are. */
 export function computeSignature(key: KeyObject, prefix: string, body: Uint8Array): Buffer {
-  return createHmac('sha256', key).update(prefix, 'latin1').update(body).digest();
+  const hmac = createHmac('sha256', key);
+  if (prefix !== '') hmac.update(prefix, 'latin1');
+  // By way of a text, each byte a character: bytes would come with memory of their own outside the heap, at half the HMAC's cost.
+  return Buffer.from(hmac.update(body).digest('latin1'), 'latin1');
 }
 
 /** The position from 1 of the first key that made one of the claimed signatures; 0 where none did. */

@@ -21,6 +21,30 @@ interface Frame {
  * faithful: a lone surrogate, a number that is not finite, or more than {@link MAX_CANONICAL_DEPTH} levels.
  */
 export function writeCanonicalJson(root: unknown, write: (piece: string) => void): number | undefined {
+  const flat = isObject(root) ? writeFlat(root, write) : undefined;
+  return flat ?? writeNested(root, write);
+}
+
+/** An object without objects inside, as nearly every event is, at half the cost; `undefined`, and nothing written, for others. */
+function writeFlat(object: Readonly<Record<string, unknown>>, write: (piece: string) => void): number | undefined {
+  const names = Object.keys(object).sort();
+  const sorted: Record<string, unknown> = {};
+  for (const name of names) {
+    // The engine would put one that is a number before all others, and take the last for something else.
+    if (startsWithDigit(name) || name === '__proto__') return undefined;
+    const value = object[name];
+    if (typeof value === 'object' && value !== null) return undefined;
+    if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
+    sorted[name] = value;
+  }
+  const text = JSON.stringify(sorted);
+  // So are lone surrogates written; and, rarely, a backslash of the sender's.
+  if (text.includes('\\ud')) return undefined;
+  write(text);
+  return names.length;
+}
+
+function writeNested(root: unknown, write: (piece: string) => void): number | undefined {
   const open: Frame[] = [];
   let members = 0;
   let text = '';
@@ -93,4 +117,13 @@ function scalarText(value: unknown): string | undefined {
 
 function stringText(value: string): string | undefined {
   return value.isWellFormed() ? JSON.stringify(value) : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function startsWithDigit(name: string): boolean {
+  const code = name.charCodeAt(0);
+  return code >= 0x30 && code <= 0x39;
 }

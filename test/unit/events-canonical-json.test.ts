@@ -18,6 +18,13 @@ function nested(levels: number): unknown {
   return value;
 }
 
+test.each([['1e999'], ['[-1e999]'], ['{"a":1e999}'], ['{"a":{"b":-1e999}}']])(
+  '%s has no form: no double holds the number',
+  (text) => {
+    expect(canonical(JSON.parse(text))).toBeUndefined();
+  },
+);
+
 describe('the examples of RFC 8785', () => {
   test('section 3.2.2: numbers, strings and literals', () => {
     const text = String.raw`{
