@@ -8,6 +8,7 @@ import { Connection, type Row } from '../../src/stores/sqlite/connection.ts';
 import { listDocuments } from '../../src/stores/sqlite/documents.ts';
 import { findByKeys } from '../../src/stores/sqlite/find-by-keys.ts';
 import { migrate } from '../../src/stores/sqlite/migrate.ts';
+import { listEvents } from '../../src/stores/sqlite/read-events.ts';
 
 /** Keeps what SQLite says it would do for each list. */
 class ExplainingConnection extends Connection {
@@ -44,6 +45,13 @@ describe('looks up by an index', () => {
       'SEARCH k USING PRIMARY KEY (occurred_at=? AND key=?)',
       'SEARCH e USING INTEGER PRIMARY KEY (rowid=?)',
     ]);
+  });
+
+  test('a lead, in each block of events, of which none is read otherwise', () => {
+    listEvents(connection, { limit: 10, lead: 'a@b.example' });
+    expect(connection.steps).toContain('SEARCH x USING COVERING INDEX events_by_block (<expr>=? AND lead=?)');
+    expect(connection.steps).toContain('SEARCH e USING INTEGER PRIMARY KEY (rowid=?)');
+    expect(connection.steps.filter((step) => step.startsWith('SCAN'))).toEqual(['SCAN blocks', 'SCAN blocks']);
   });
 
   test('where a list of documents begins, and needs not sort it', () => {

@@ -457,6 +457,25 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(entry?.metadata).toMatchObject({ events: 0, deliveries: 0 });
       });
 
+      test('the events of a lead however far they lie apart, the newest first', async () => {
+        const contents = Array.from({ length: 2_500 }, (_, n) => String(n));
+        for (let n = 0; n < contents.length; n += 500)
+          await accept(
+            ...contents
+              .slice(n, n + 500)
+              .map((content) =>
+                makeAccept({ content, lead: Number(content) % 600 === 0 ? 'a@b.example' : 'c@d.example' }),
+              ),
+          );
+        const bodies = async (limit: number): Promise<string[]> => {
+          const found = await store.listEvents({ limit, lead: 'a@b.example' });
+          const events = await Promise.all(found.map(({ id }) => store.findEvent(id)));
+          return events.map((event) => Buffer.from(event?.body ?? []).toString());
+        };
+        expect(await bodies(10)).toEqual(['2400', '1800', '1200', '600', '0']);
+        expect(await bodies(2)).toEqual(['2400', '1800']);
+      });
+
       test.each([
         ['type', { type: 'email_sent' }, ['b']],
         ['lead', { lead: 'a@b.example' }, ['a']],

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readMigrations } from '../../src/stores/read-migrations.ts';
 import { Connection } from '../../src/stores/sqlite/connection.ts';
 import { migrate, RELEASE } from '../../src/stores/sqlite/migrate.ts';
+import { listEvents } from '../../src/stores/sqlite/read-events.ts';
 
 let dir: string;
 let connection: Connection;
@@ -61,6 +62,27 @@ describe('migrations', () => {
     expect(connection.all("SELECT name FROM sqlite_schema WHERE name IN ('half', 'events')")).toEqual([]);
     migrate(connection);
     expect(applied()).toHaveLength(ours.length);
+  });
+
+  test('find the leads of events that an earlier release has stored', () => {
+    const third = ours.filter(({ version }) => version <= 3);
+    migrate(connection, third, 3);
+    for (const seq of [1, 1_023, 1_024, 5_000])
+      connection.run(
+        `INSERT INTO events (seq, id, received_at, type, lead, principal, source, bytes, body)
+          VALUES (?, printf('id %d', ?1), 1, 'email_sent', 'a@b.example', 'p', 'webhook', 2, x'7b7d')`,
+        seq,
+      );
+    let told = 0;
+    migrate(connection, ours, RELEASE, 'DATABASE_URL', () => {
+      told += 1;
+    });
+    migrate(connection, ours, RELEASE, 'DATABASE_URL', () => {
+      told += 1;
+    });
+    expect(told).toBe(1);
+    const found = listEvents(connection, { limit: 10, lead: 'a@b.example' });
+    expect(found.map(({ id }) => id)).toEqual(['id 5000', 'id 1024', 'id 1023', 'id 1']);
   });
 
   test('must say the least release they bear', () => {

@@ -4,11 +4,12 @@ import type { Connection } from './connection.ts';
 import type { FileSetting } from './thread-protocol.ts';
 
 /** What this code was written for: the number of its newest migration. */
-export const RELEASE = 3;
+export const RELEASE = 4;
 
 /**
  * Applies what is missing, each migration in the one transaction that takes the write lock first, so that of several
  * processes starting at once one migrates and the others find it done.
+ * @param onBegin told when there is something to do, which may take a minute for ten million events
  * @throws SettingsError where the file has a schema that this release cannot run on.
  */
 export function migrate(
@@ -16,8 +17,10 @@ export function migrate(
   migrations = readMigrations('sqlite'),
   release = RELEASE,
   setting: FileSetting = 'DATABASE_URL',
+  onBegin: () => void = () => undefined,
 ): void {
   if (isCurrent(connection, migrations)) return;
+  onBegin();
   connection.transaction(() => {
     connection.db.exec(
       'CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, least_release INTEGER NOT NULL, applied_at INTEGER NOT NULL) STRICT',

@@ -17,12 +17,18 @@ import {
 } from '../event-row.ts';
 import type { Connection } from './connection.ts';
 
+/** The index of leads is one of blocks (see the migration), and each block is looked into. */
+const HAS_LEAD = `e.seq IN (
+  WITH RECURSIVE blocks (block) AS (SELECT min(seq) >> 10 FROM events
+    UNION ALL SELECT block + 1 FROM blocks WHERE block < (SELECT max(seq) >> 10 FROM events))
+  SELECT x.seq FROM blocks CROSS JOIN events x INDEXED BY events_by_block WHERE x.seq >> 10 = block AND x.lead = ?)`;
+
 /** Conditions over `events e` for a filter, with the values in order. */
 export function matchEvents(filter: Omit<EventFilter, 'limit'>): { where: string; values: (string | number)[] } {
   const conditions: [string, string | number | undefined][] = [
     ['e.id IN (SELECT value FROM json_each(?))', filter.ids && JSON.stringify(filter.ids)],
     ['e.type = ?', filter.type],
-    ['e.lead = ?', filter.lead],
+    [HAS_LEAD, filter.lead],
     ['e.campaign_id = ?', filter.campaign],
     ['e.received_at >= ?', filter.since],
     ['e.received_at < ?', filter.until],

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import type { Worker } from 'node:worker_threads';
+import { StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
   AuditSnapshot,
@@ -21,10 +21,9 @@ import { findInPages } from '../dedup-keys.ts';
 import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
-import type { FromThread, OperationName, ThreadError, ThreadOptions } from './thread-protocol.ts';
+import { createWriterThread, startWriterThread } from './start-thread.ts';
+import type { FromThread, OperationName, ThreadOptions } from './thread-protocol.ts';
 
-/** Milliseconds: a thread that is starting may wait for another receiver to stop. */
-const START_LIMIT_MS = 20_000;
 /** Milliseconds after which a caller is told; what it asked for may still happen. */
 const CALL_LIMIT_MS = 5_000;
 /** A replay, a backup or a first look at a large file may take long, and nobody's answer waits for it. */
@@ -67,7 +66,7 @@ export class SqliteStore implements Store {
 
   /** @throws SettingsError where the file cannot be opened, is another receiver's, or needs a newer release. */
   static async open(options: ThreadOptions): Promise<SqliteStore> {
-    return new SqliteStore(options, await startThread(options));
+    return new SqliteStore(options, await startWriterThread(options));
   }
 
   commit = (batch: Batch) => this.#call('commit', packBatch(batch));
@@ -176,7 +175,7 @@ export class SqliteStore implements Store {
     worker.on('exit', () => this.#replace(worker));
   }
 
-  /** The first thread's word comes to `startThread`, so this is a later one's. What others changed meanwhile, nobody saw. */
+  /** The first thread's word comes to `startWriterThread`, so this is a later one's. What others changed meanwhile, nobody saw. */
   #isBack(): void {
     this.#fault = '';
     for (const listener of this.#listeners) listener();
@@ -204,7 +203,7 @@ export class SqliteStore implements Store {
     this.#worker = undefined;
     setTimeout(() => {
       if (this.#closed) return;
-      this.#worker = createWorker({ ...this.#options, reopened: true });
+      this.#worker = createWriterThread({ ...this.#options, reopened: true });
       this.#listen(this.#worker);
     }, RESTART_MS);
   }
@@ -216,31 +215,4 @@ async function within(ending: Promise<unknown>, milliseconds: number): Promise<b
   const ended = ending.then(() => true);
   const over = pause(milliseconds, false, { signal: time.signal }).catch(() => false);
   return Promise.race([ended, over]).finally(() => time.abort());
-}
-
-function createWorker(options: ThreadOptions): Worker {
-  return new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options, name: 'sqlite-writer' });
-}
-
-async function startThread(options: ThreadOptions): Promise<Worker> {
-  const worker = createWorker(options);
-  const fault = await firstFault(worker);
-  if (fault === undefined) return worker;
-  await worker.terminate();
-  throw new SettingsError(
-    fault.faults ?? [
-      `${options.setting ?? 'DATABASE_URL'}: cannot open ${options.file}: ${fault.message}; check that its folder exists and can be written`,
-    ],
-  );
-}
-
-/** `undefined`: the thread is ready. */
-async function firstFault(worker: Worker): Promise<ThreadError | undefined> {
-  try {
-    // The first message, or the error that comes instead of one.
-    const [first] = (await once(worker, 'message', { signal: AbortSignal.timeout(START_LIMIT_MS) })) as [FromThread];
-    return 'failed' in first ? first.failed : undefined;
-  } catch (error) {
-    return { message: error instanceof Error ? error.message : String(error) };
-  }
 }

@@ -32,6 +32,7 @@ export interface ThreadError {
 }
 
 export type FromThread =
+  | { readonly migrating: true }
   | { readonly ready: true }
   | { readonly failed: ThreadError }
   | { readonly id: number; readonly value: unknown }

@@ -38,7 +38,7 @@ function serve(): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const lock = options.serve ? holdServiceLock(file, setting) : undefined;
   const connection = new Connection(file);
-  migrate(connection, undefined, undefined, setting);
+  migrate(connection, undefined, undefined, setting, () => send({ migrating: true }));
   if (options.serve) connection.checkpointNext();
   const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)), options.reopened);
   const operations = createOperations(options, connection, lane);
