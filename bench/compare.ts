@@ -15,7 +15,7 @@ export type Traffic = 'accepts' | 'rejections' | 'paced';
 export interface CompareOptions {
   readonly traffic: Traffic;
   readonly rounds: number;
-  /** Requests measured in each round; fewer come before them, unmeasured. */
+  /** Requests measured in each round; as many come before them unmeasured, up to 30,000. */
   readonly amount: number;
   readonly connections: number;
   readonly stores: readonly StoreKind[];
@@ -28,7 +28,8 @@ export interface Measured extends LoadResult {
   readonly rssMb: number;
 }
 
-const WARM_UP = 10_000;
+/** Until nearly all code is compiled, of which some contenders have more than others: what is measured runs for months. */
+const WARM_UP = 30_000;
 
 /** Durable accepts on each store, and what others do with a webhook, beside a bare Express route that stores nothing. */
 export async function compare(options: CompareOptions): Promise<readonly Measured[]> {

@@ -37,6 +37,14 @@ export function createApp(options: AppOptions): RequestListener {
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing');
   app.set('query parser', false).set('trust proxy', options.trustProxy);
   const log = logRequests(options.logger, requireExchange);
+  const answerError = (error: unknown, request: Request, response: Response, exchange: Exchange): void => {
+    const problem = toProblem(error);
+    if (problem.code === 'internal-error')
+      options.logger.error({ err: problem.cause }, 'a request could not be served');
+    const extra = error instanceof NotReady ? { faults: error.faults } : {};
+    answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
+    if (exchange.deferred) endDeferred(options, exchange);
+  };
   // One layer, since each costs a request as much as what it does.
   app.use((request, response, next) => {
     const exchange = new Exchange(request, clientAddress(request));
@@ -58,26 +66,25 @@ export function createApp(options: AppOptions): RequestListener {
     app.all(route.path, async (request: Request, response: Response) => {
       const exchange = requireExchange(request);
       exchange.route = route;
-      if (route.writesHead !== true) setCommonHeaders(response, exchange);
-      if (!allows(route, request.method)) {
-        response.setHeader('Allow', route.method === 'GET' ? 'GET, HEAD' : route.method);
-        throw new Problem('method-not-allowed');
+      try {
+        if (route.writesHead !== true) setCommonHeaders(response, exchange);
+        if (!allows(route, request.method)) {
+          response.setHeader('Allow', route.method === 'GET' ? 'GET, HEAD' : route.method);
+          throw new Problem('method-not-allowed');
+        }
+        await route.handle(request, response, exchange);
+        if (exchange.deferred) endDeferred(options, exchange);
+      } catch (error) {
+        // Not by way of the router, which would look through all that comes after this route.
+        answerError(error, request, response, exchange);
       }
-      await route.handle(request, response, exchange);
-      if (exchange.deferred) endDeferred(options, exchange);
     });
   }
   app.use(() => {
     throw new Problem('not-found');
   });
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    const problem = toProblem(error);
-    if (problem.code === 'internal-error')
-      options.logger.error({ err: problem.cause }, 'a request could not be served');
-    const exchange = requireExchange(request);
-    const extra = error instanceof NotReady ? { faults: error.faults } : {};
-    answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
-    if (exchange.deferred) endDeferred(options, exchange);
+    answerError(error, request, response, requireExchange(request));
   });
   return (request, response) => {
     request.url = readTarget(request.url ?? '');
