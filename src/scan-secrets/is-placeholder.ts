@@ -16,14 +16,26 @@ const PATH = /^(?:[a-z]:\\|~?\/|\.{1,2}\/)[\w.\\/ -]*$/i;
 const ELLIPSIS = /…|\.\.\.|\*{3}/;
 /** Characters. */
 const LEAST = 6;
+/** Characters of a secret of 16 bytes in base64; and, of those, how many runs of one kind a path may have for each. Chance gives
+ * 0.65, and less than this once in two hundred. */
+const LEAST_RANDOM = 20;
+const MOST_RUNS = 0.35;
 /** What may be left of a text without the words, for it to be nothing but words. */
 const RESIDUE = 4;
 
 /** Whether a text stands in for a secret, or tells where to find it, rather than being one. */
 export function isPlaceholder(text: string): boolean {
   const value = text.trim();
-  if (value.length < LEAST || [ELLIPSIS, REFERENCE, NAME, PATH].some((form) => form.test(value))) return true;
+  if (value.length < LEAST || [ELLIPSIS, REFERENCE, NAME].some((form) => form.test(value))) return true;
+  if (PATH.test(value) && !isRandomBase64(value)) return true;
   return isMadeOfWords(value) || residueOf(value).length < RESIDUE;
+}
+
+/** One in 64 begins with a slash, as paths do; but the names in a path do not change from capitals to digits at every other letter. */
+function isRandomBase64(value: string): boolean {
+  if (value.length < LEAST_RANDOM || !/^[A-Za-z0-9/]+$/.test(value)) return false;
+  const runs = value.match(/[A-Z]+|[a-z]+|\d+/g) ?? [];
+  return runs.length > MOST_RUNS * runs.join('').length;
 }
 
 function isMadeOfWords(value: string): boolean {

@@ -135,6 +135,15 @@ describe('properties', () => {
     );
   });
 
+  test.each([
+    ['/Hx9aQ0zT4bLk2WmR8vYc1Ns', false],
+    ['/run/secrets/webhook', true],
+    ['/Users/SamPorter/Projects/receiver/token', true],
+    ['/opt/receiver2/etc/Token', true],
+  ])('%s: is it a path? %s', (text, isPath) => {
+    expect(isPlaceholder(text)).toBe(isPath);
+  });
+
   test('what is random is no placeholder', () => {
     const encodings = fc.constantFrom('hex', 'base64url', 'base64' as const);
     fc.assert(
