@@ -76,7 +76,11 @@ function makeRequest(n: number): Prepared {
 // what is not prepared is signed on the way.
 const PREPARED_BYTES = 80 * 1024 * 1024;
 const most = Math.floor(PREPARED_BYTES / (order.bodyBytes ?? 1_100));
-const prepared = Array.from({ length: Math.min(order.amount, most) }, (_, n) => makeRequest(n));
+/** Seconds at the pace before what is counted: a generator that has just started, and hundreds of connections that are made at once,
+ * hold each other up for a second whoever answers. */
+const LEAD_IN_SECONDS = 5;
+const leadIn = order.pace === undefined ? 0 : LEAD_IN_SECONDS * order.pace;
+const prepared = Array.from({ length: Math.min(leadIn + order.amount, most) }, (_, n) => makeRequest(n));
 const answer = order.pace === undefined ? await sendClosed() : await sendOpen(order.pace);
 process.stdout.write(`${JSON.stringify(answer)}\n`);
 
@@ -116,7 +120,8 @@ async function sendClosed(): Promise<LoadResult> {
 }
 
 async function sendOpen(pace: number): Promise<LoadResult> {
-  const answers = await sendPaced(order.url, pace, order.amount, (n) => prepared[n] ?? makeRequest(n));
+  const all = await sendPaced(order.url, pace, leadIn + order.amount, (n) => prepared[n] ?? makeRequest(n));
+  const answers = all.slice(leadIn);
   const ok = answers.filter(({ status }) => status === 200).length;
   const times = answers
     .map(({ dueAt, answeredAt }) => Number(answeredAt - dueAt) / 1_000_000)
