@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BroadcastChannel } from 'node:worker_threads';
+import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import pino from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { ClaimedDelivery } from '../../src/inbox/store.ts';
@@ -11,14 +11,28 @@ export class HandlerFolder {
   readonly dir = mkdtempSync(join(tmpdir(), 'receiver-handlers-'));
   readonly #name = `test-${uuidv7()}`;
   readonly #channel = new BroadcastChannel(this.#name);
-  readonly heard: string[] = [];
+  readonly #heard: string[] = [];
   readonly #waiting: { readonly word: string; readonly times: number; readonly resolve: () => void }[] = [];
 
   constructor() {
-    this.#channel.onmessage = (event) => {
-      this.heard.push(String((event as { data: unknown }).data));
-      for (const { word, times, resolve } of this.#waiting) if (this.count(word) >= times) resolve();
-    };
+    this.#channel.onmessage = (event) => this.#hear((event as { data: unknown }).data);
+  }
+
+  #hear(said: unknown): void {
+    this.#heard.push(String(said));
+    for (const { word, times, resolve } of this.#waiting) {
+      if (this.#heard.filter((heard) => heard === word).length >= times) resolve();
+    }
+  }
+
+  /** All that was said before now: what a handler says lies here before its outcome does, but may be handed out after it. */
+  get heard(): readonly string[] {
+    // Node takes a channel here as well; its types do not say so.
+    const port = this.#channel as unknown as MessagePort;
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      this.#hear(next.message);
+    }
+    return this.#heard;
   }
 
   /** Gives the file's path. Within the source, `say(word)` is heard by the test. */
