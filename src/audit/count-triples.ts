@@ -23,9 +23,11 @@ export const MAX_TRIPLES = 200;
 
 const OTHER: Triple = { action: 'audit.other', status: null, reason: 'other' };
 
+type Tally = { -readonly [Member in keyof Counted]: Counted[Member] };
+
 /** Exact counts in bounded memory. */
 export class TripleCounts {
-  #counted = new Map<string, Counted>();
+  #counted = new Map<string, Tally>();
 
   get size(): number {
     return this.#counted.size;
@@ -41,19 +43,16 @@ export class TripleCounts {
     const { action, status, reason } = triple;
     const { resource, result, count, from, to } = more;
     const known = this.#counted.get(name);
-    this.#counted.set(
-      name,
-      known === undefined
-        ? { action, status, reason, resource, result, count, from, to }
-        : {
-            ...known,
-            resource: known.resource === resource ? resource : 'various',
-            result: result === 'failure' ? result : known.result,
-            count: known.count + count,
-            from: earlier(from, known.from),
-            to: later(to, known.to),
-          },
-    );
+    if (known === undefined) {
+      this.#counted.set(name, { action, status, reason, resource, result, count, from, to });
+      return;
+    }
+    // In place: a flood counts thousands a second here.
+    if (known.resource !== resource) known.resource = 'various';
+    if (result === 'failure') known.result = result;
+    known.count += count;
+    known.from = earlier(from, known.from);
+    known.to = later(to, known.to);
   }
 
   /** Everything counted so far, which is not counted any more then. */

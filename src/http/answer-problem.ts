@@ -32,11 +32,13 @@ export function answerProblem(
     response.destroy();
     return;
   }
-  if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
-  if (ENDING.has(problem.code)) response.setHeader('Connection', 'close');
+  const headers: string[] = [];
+  if (problem.retryAfter !== undefined) headers.push('Retry-After', String(problem.retryAfter));
+  if (ENDING.has(problem.code)) headers.push('Connection', 'close');
   if (!request.complete) discardRest(request, response, Math.max(MIN_DISCARDED_BYTES, 2 * bodyLimitBytes));
   const text = JSON.stringify({ ...problemBody(problem, exchange.id), ...extra });
-  writeAnswer(response, exchange, { status: problem.status, type: 'application/problem+json; charset=utf-8', text });
+  const type = 'application/problem+json; charset=utf-8';
+  writeAnswer(response, exchange, { status: problem.status, type, text, headers });
 }
 
 /** After these nobody can tell where the next request on the connection begins. */

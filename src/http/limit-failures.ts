@@ -27,27 +27,19 @@ export function limitFailures(perMinute: number): FailureLimit {
     store: new BoundedStore(),
     // Its checks print on the console what a stranger's headers hold.
     validate: false,
-    handler: (request, _response, next) => next(new TooManyFailures(secondsLeft(request))),
+    // Not an Error, whose stack would cost a flood more than all else that is done here.
+    handler: (request, _response, next) => next(secondsLeft(request)),
   });
   return {
     refuse: (request, response, reason) =>
       new Promise((resolve) => {
         limiter(request, response, (passed?: unknown) => {
-          if (passed instanceof TooManyFailures) {
-            resolve(new Problem('too-many-failures', { reason, retryAfter: passed.seconds }));
+          if (typeof passed === 'number') {
+            resolve(new Problem('too-many-failures', { reason, retryAfter: passed }));
           } else resolve(new Problem('unauthenticated', { reason }));
         });
       }),
   };
-}
-
-class TooManyFailures extends Error {
-  readonly seconds: number;
-
-  constructor(seconds: number) {
-    super('too many failed authentications');
-    this.seconds = seconds;
-  }
 }
 
 function secondsLeft(request: Request & { rateLimit?: { resetTime?: Date | undefined } }): number {
