@@ -25,7 +25,9 @@ export async function openServingStore(settings: Settings, logger: Logger): Prom
   const { store, audit } = settings;
   const auditKey = audit.key.reveal();
   if (store.kind === 'sqlite') {
-    const sqlite = await SqliteStore.open({ file: store.file, writer: newId(), auditKey, serve: true });
+    const tellUpgrade = (): void =>
+      logger.warn('the store is of an earlier release and is being brought up to this one, which may take a minute');
+    const sqlite = await SqliteStore.open({ file: store.file, writer: newId(), auditKey, serve: true }, tellUpgrade);
     return { store: sqlite, maxInFlight: 1, spilledEvents: () => 0 };
   }
   return openPostgres(store, settings, logger);

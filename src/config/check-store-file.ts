@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { LocalFile } from './find-local-file.ts';
 import { errnoCode } from './read-text-file.ts';
 
@@ -13,7 +13,8 @@ export function findStoreFault(local: LocalFile | undefined): string[] {
   if (local === undefined) return [];
   const { file, setting } = local;
   try {
-    const descriptor = openSync(file, 'r');
+    // Not to wait for whoever might write to a pipe of that name.
+    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = fstatSync(descriptor);
       if (!stats.isFile()) return [`${setting} names something that is no file; give it as sqlite:PATH of a file`];

@@ -5,6 +5,9 @@ export const MAX_CANONICAL_DEPTH = 256;
  * to join; in pieces, its way through here and the hash takes 0.15 s. */
 const CHUNK_LENGTH = 4096;
 
+/** Names of a flat object that is written at once. The engine slows down as one that is built name by name grows. */
+const MAX_FLAT_NAMES = 200;
+
 /** An object or array that is being written. */
 interface Frame {
   /** Sorted; `undefined` in an array. */
@@ -27,7 +30,9 @@ export function writeCanonicalJson(root: unknown, write: (piece: string) => void
 
 /** An object without objects inside, as nearly every event is, at half the cost; `undefined`, and nothing written, for others. */
 function writeFlat(object: Readonly<Record<string, unknown>>, write: (piece: string) => void): number | undefined {
-  const names = Object.keys(object).sort();
+  const names = Object.keys(object);
+  if (names.length > MAX_FLAT_NAMES) return undefined;
+  names.sort();
   const sorted: Record<string, unknown> = {};
   for (const name of names) {
     // The engine would put one that is a number before all others, and take the last for something else.

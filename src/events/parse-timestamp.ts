@@ -32,9 +32,11 @@ function fromIso(text: string): number | null {
   if (parts === null) return null;
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] = parts;
   const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day));
-  // Date.UTC carries 30 February over into March, and month 13 into January; such a date is unusable, not another day.
+  // Date.UTC carries 30 February over into March, month 13 into January, and the year 99 into 1999; such a date is unusable, not
+  // another day.
   const date = new Date(midnight);
   if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return null;
+  if (date.getUTCFullYear() !== Number(year)) return null;
   const timeOfDay = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000;
   const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
   return withinYears(midnight + timeOfDay + milliseconds - zoneOffset(zone));

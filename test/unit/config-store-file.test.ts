@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -36,6 +37,13 @@ describe('the file that DATABASE_URL names', () => {
     expect(readdirSync(folder)).toEqual(['data']);
     expect(readdirSync(join(folder, 'data'))).toEqual([]);
   });
+});
+
+test('a pipe that DATABASE_URL names is refused, and nobody waits for what might be written to it', () => {
+  const folder = makeFolder();
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  expect(() => load({ DATABASE_URL: 'sqlite:pipe' }, folder)).toThrow(/DATABASE_URL names something that is no file/);
+  expect(readdirSync(folder)).toEqual(['pipe']);
 });
 
 describe('the file of the spill', () => {

@@ -25,6 +25,12 @@ test.each([['1e999'], ['[-1e999]'], ['{"a":1e999}'], ['{"a":{"b":-1e999}}']])(
   },
 );
 
+test.each([199, 200, 201, 5_000])('a flat object of %i names has the form of any other', (count) => {
+  const object = Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n]));
+  expect(canonical(object)).toBe(referenceCanonical(object));
+  expect(canonical({ ...object, z: '\ud800' })).toBeUndefined();
+});
+
 describe('the examples of RFC 8785', () => {
   test('section 3.2.2: numbers, strings and literals', () => {
     const text = String.raw`{

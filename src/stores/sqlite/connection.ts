@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { FilePlace } from './file-place.ts';
 import { isSqliteError } from './sqlite-error.ts';
@@ -14,6 +16,7 @@ export class Connection {
   readonly db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #place: FilePlace;
+  readonly #folder: string;
   #isLocked = false;
   #mustCheckpoint = false;
 
@@ -26,6 +29,7 @@ export class Connection {
         'PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;',
       );
       this.#place = new FilePlace(file);
+      this.#folder = dirname(realpathSync(file));
     } catch (error) {
       this.db.close();
       throw error;
@@ -89,6 +93,20 @@ export class Connection {
       return this.transaction(work);
     } finally {
       this.db.exec('PRAGMA synchronous = FULL');
+    }
+  }
+
+  /**
+   * What `work` sorts, as a new index of millions of events does, lies in unlinked files beside the database and not in memory,
+   * which a small machine may not have; nor in the machine's folder for such files, which in a container may be small too.
+   */
+  sortingOnDisk(work: () => void): void {
+    // Deprecated by SQLite, since it is one setting for the whole process; nothing else in it uses such files.
+    this.db.exec(`PRAGMA temp_store = FILE; PRAGMA temp_store_directory = '${this.#folder.replaceAll("'", "''")}'`);
+    try {
+      work();
+    } finally {
+      this.db.exec("PRAGMA temp_store = MEMORY; PRAGMA temp_store_directory = ''");
     }
   }
 

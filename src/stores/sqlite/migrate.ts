@@ -1,26 +1,39 @@
 import { SettingsError } from '../../errors/problem.ts';
-import { readMigrations } from '../read-migrations.ts';
+import { type Migration, readMigrations } from '../read-migrations.ts';
 import type { Connection } from './connection.ts';
 import type { FileSetting } from './thread-protocol.ts';
 
 /** What this code was written for: the number of its newest migration. */
 export const RELEASE = 4;
 
+export interface MigrateOptions {
+  readonly migrations?: readonly Migration[];
+  readonly release?: number;
+  readonly setting?: FileSetting;
+  /** Told before the file of an earlier release is changed, which may take a minute for ten million events. */
+  readonly onUpgrade?: () => void;
+}
+
 /**
  * Applies what is missing, each migration in the one transaction that takes the write lock first, so that of several
  * processes starting at once one migrates and the others find it done.
- * @param onBegin told when there is something to do, which may take a minute for ten million events
- * @throws SettingsError where the file has a schema that this release cannot run on.
+ * @throws SettingsError where the file has a schema that this release cannot run on; and what `onUpgrade` throws
  */
-export function migrate(
+export function migrate(connection: Connection, options: MigrateOptions = {}): void {
+  const { migrations = readMigrations('sqlite'), release = RELEASE, setting = 'DATABASE_URL', onUpgrade } = options;
+  const newest = migrations.at(-1)?.version ?? 0;
+  const version = schemaVersion(connection);
+  if (version === newest) return;
+  if (version !== 0 && version < newest) onUpgrade?.();
+  connection.sortingOnDisk(() => applyMissing(connection, migrations, release, setting));
+}
+
+function applyMissing(
   connection: Connection,
-  migrations = readMigrations('sqlite'),
-  release = RELEASE,
-  setting: FileSetting = 'DATABASE_URL',
-  onBegin: () => void = () => undefined,
+  migrations: readonly Migration[],
+  release: number,
+  setting: FileSetting,
 ): void {
-  if (isCurrent(connection, migrations)) return;
-  onBegin();
   connection.transaction(() => {
     connection.db.exec(
       'CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, least_release INTEGER NOT NULL, applied_at INTEGER NOT NULL) STRICT',
@@ -43,11 +56,13 @@ export function migrate(
   });
 }
 
-function isCurrent(connection: Connection, migrations: readonly { readonly version: number }[]): boolean {
+/** 0: none of ours. */
+function schemaVersion(connection: Connection): number {
   const known = connection.get("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'");
-  if (known === undefined) return false;
-  const newest = connection.get<{ version: number }>('SELECT max(version) AS version FROM schema_migrations')?.version;
-  return newest === migrations.at(-1)?.version;
+  if (known === undefined) return 0;
+  return (
+    connection.get<{ version: number | null }>('SELECT max(version) AS version FROM schema_migrations')?.version ?? 0
+  );
 }
 
 function refuseNewerSchema(connection: Connection, release: number, setting: FileSetting): void {

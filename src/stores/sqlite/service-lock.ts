@@ -8,6 +8,10 @@ import type { FileSetting } from './thread-protocol.ts';
 const WAIT_MS = 15_000;
 const RETRY_MS = 50;
 
+export interface ServiceLock {
+  release(): void;
+}
+
 /**
  * Holds the file for one serving process; commands need no lock. It is a transaction that stays open in a file beside
  * it, so the kernel lets go of it however the process ends, and no stale lock has to be told from a live one.
@@ -15,7 +19,7 @@ const RETRY_MS = 50;
  * @param waitMs milliseconds. Default: 15,000
  * @throws SettingsError when another receiver still serves from the file then
  */
-export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAIT_MS): { release(): void } {
+export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAIT_MS): ServiceLock {
   // One lock for one file, whichever link leads to it.
   const path = `${existsSync(file) ? realpathSync(file) : file}.lock`;
   const lock = new DatabaseSync(path, { timeout: 0 });
@@ -37,5 +41,20 @@ export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAI
       if (!isSqliteError(error, 'BUSY')) throw error;
       Atomics.wait(pause, 0, 0, RETRY_MS);
     }
+  }
+}
+
+/**
+ * The same for a command that is about to bring the file up to this release. Under a receiver of an earlier one that would lock
+ * the file, perhaps for longer than Instantly tries again.
+ */
+export function holdForUpgrade(file: string, setting: FileSetting): ServiceLock {
+  try {
+    return holdServiceLock(file, setting, 0);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    throw new SettingsError([
+      `${setting}: ${file} is of an earlier release and a receiver has it open; restart that receiver with this release, which brings the file up to it`,
+    ]);
   }
 }

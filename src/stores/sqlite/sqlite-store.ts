@@ -64,9 +64,10 @@ export class SqliteStore implements Store {
     this.#listen(worker);
   }
 
-  /** @throws SettingsError where the file cannot be opened, is another receiver's, or needs a newer release. */
-  static async open(options: ThreadOptions): Promise<SqliteStore> {
-    return new SqliteStore(options, await startWriterThread(options));
+  /** @param onUpgrade told when a file of an earlier release is being changed, for which nothing is served
+   * @throws SettingsError where the file cannot be opened, is another receiver's, or needs a newer release. */
+  static async open(options: ThreadOptions, onUpgrade?: () => void): Promise<SqliteStore> {
+    return new SqliteStore(options, await startWriterThread(options, onUpgrade));
   }
 
   commit = (batch: Batch) => this.#call('commit', packBatch(batch));

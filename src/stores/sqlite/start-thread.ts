@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SettingsError } from '../../errors/problem.ts';
 import type { FromThread, ThreadError, ThreadOptions } from './thread-protocol.ts';
@@ -6,19 +6,22 @@ import type { FromThread, ThreadError, ThreadOptions } from './thread-protocol.t
 /** Milliseconds: a thread that is starting may wait for another receiver to stop. */
 const START_LIMIT_MS = 20_000;
 /** Milliseconds for a file that an earlier release has made, and that may be large. */
-const MIGRATE_LIMIT_MS = 600_000;
+const UPGRADE_LIMIT_MS = 600_000;
+const TERMINATE_LIMIT_MS = 500;
 
 export function createWriterThread(options: ThreadOptions): Worker {
   return new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options, name: 'sqlite-writer' });
 }
 
 /** Resolves once it has the file open.
+ * @param onUpgrade told when it begins to bring the file of an earlier release up to this one
  * @throws SettingsError where it cannot */
-export async function startWriterThread(options: ThreadOptions): Promise<Worker> {
+export async function startWriterThread(options: ThreadOptions, onUpgrade?: () => void): Promise<Worker> {
   const worker = createWriterThread(options);
-  const fault = await firstFault(worker);
+  const fault = await firstFault(worker, onUpgrade);
   if (fault === undefined) return worker;
-  await worker.terminate();
+  // One that is inside a system call cannot be ended; the fault is told all the same.
+  await Promise.race([worker.terminate(), pause(TERMINATE_LIMIT_MS, undefined, { ref: false })]);
   throw new SettingsError(
     fault.faults ?? [
       `${options.setting ?? 'DATABASE_URL'}: cannot open ${options.file}: ${fault.message}; check that its folder exists and can be written`,
@@ -26,18 +29,28 @@ export async function startWriterThread(options: ThreadOptions): Promise<Worker>
   );
 }
 
-/** `undefined`: the thread is ready. */
-async function firstFault(worker: Worker): Promise<ThreadError | undefined> {
-  const next = async (limitMs: number): Promise<FromThread> => {
-    // The message, or the error that comes instead of one.
-    const [message] = await once(worker, 'message', { signal: AbortSignal.timeout(limitMs) });
-    return message as FromThread;
-  };
-  try {
-    const first = await next(START_LIMIT_MS);
-    const last = 'migrating' in first ? await next(MIGRATE_LIMIT_MS) : first;
-    return 'failed' in last ? last.failed : undefined;
-  } catch (error) {
-    return { message: error instanceof Error ? error.message : String(error) };
-  }
+/**
+ * `undefined`: the thread is ready. One set of listeners from first to last: while this thread is busy loading, all that the
+ * other one says piles up, and is then handed out at once, its end included.
+ */
+function firstFault(worker: Worker, onUpgrade: () => void = () => undefined): Promise<ThreadError | undefined> {
+  return new Promise((resolve) => {
+    const end = (fault?: ThreadError): void => {
+      clearTimeout(timer);
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      resolve(fault);
+    };
+    const late = (): void => end({ message: 'it took too long' });
+    let timer = setTimeout(late, START_LIMIT_MS);
+    const onMessage = (message: FromThread): void => {
+      if ('upgrading' in message) {
+        clearTimeout(timer);
+        timer = setTimeout(late, UPGRADE_LIMIT_MS);
+        onUpgrade();
+      } else end('failed' in message ? message.failed : undefined);
+    };
+    const onError = (error: Error): void => end({ message: error.message });
+    const onExit = (): void => end({ message: 'its thread ended' });
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+  });
 }

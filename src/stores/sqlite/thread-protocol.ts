@@ -32,7 +32,8 @@ export interface ThreadError {
 }
 
 export type FromThread =
-  | { readonly migrating: true }
+  /** The file is of an earlier release, which may take a while to change. */
+  | { readonly upgrading: true }
   | { readonly ready: true }
   | { readonly failed: ThreadError }
   | { readonly id: number; readonly value: unknown }

@@ -9,7 +9,7 @@ import { Connection } from './connection.ts';
 import { FileGone } from './file-place.ts';
 import { migrate } from './migrate.ts';
 import { createOperations } from './operations.ts';
-import { holdServiceLock } from './service-lock.ts';
+import { holdForUpgrade, holdServiceLock, type ServiceLock } from './service-lock.ts';
 import { isSqliteError } from './sqlite-error.ts';
 import type { FromThread, ThreadError, ThreadOptions, ToThread } from './thread-protocol.ts';
 
@@ -38,7 +38,7 @@ function serve(): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const lock = options.serve ? holdServiceLock(file, setting) : undefined;
   const connection = new Connection(file);
-  migrate(connection, undefined, undefined, setting, () => send({ migrating: true }));
+  bringUp(connection);
   if (options.serve) connection.checkpointNext();
   const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)), options.reopened);
   const operations = createOperations(options, connection, lane);
@@ -67,6 +67,20 @@ function serve(): void {
     }
   });
   send({ ready: true });
+}
+
+function bringUp(connection: Connection): void {
+  const { file, serve: serves, setting = 'DATABASE_URL' } = options;
+  let lock: ServiceLock | undefined;
+  const onUpgrade = (): void => {
+    if (!serves) lock = holdForUpgrade(file, setting);
+    send({ upgrading: true });
+  };
+  try {
+    migrate(connection, { setting, onUpgrade });
+  } finally {
+    lock?.release();
+  }
 }
 
 /** SQLite opens what it may not write for reading alone, and stays with that when it may be written again. */

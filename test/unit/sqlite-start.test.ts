@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { newId } from '../../src/audit/new-id.ts';
+import { readMigrations } from '../../src/stores/read-migrations.ts';
+import { Connection } from '../../src/stores/sqlite/connection.ts';
+import { migrate, RELEASE } from '../../src/stores/sqlite/migrate.ts';
+import { holdServiceLock } from '../../src/stores/sqlite/service-lock.ts';
+import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
+
+let dir: string;
+let file: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'receiver-start-'));
+  file = join(dir, 'receiver.db');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+/** A file as the release before this one leaves it, changed by `sql`. */
+function makeOlder(sql = ''): void {
+  const connection = new Connection(file);
+  migrate(connection, {
+    migrations: readMigrations('sqlite').filter(({ version }) => version < RELEASE),
+    release: RELEASE - 1,
+  });
+  connection.db.exec(sql);
+  connection.close();
+}
+
+const open = (serve: boolean, onUpgrade?: () => void): Promise<SqliteStore> =>
+  SqliteStore.open({ file, writer: newId(), auditKey: 'a key for the tests of the start', serve }, onUpgrade);
+
+/** As loading the rest of the service keeps it busy: what the other thread has said meanwhile comes all at once. */
+function keepBusy(): void {
+  const until = Date.now() + 700;
+  while (Date.now() < until);
+}
+
+describe('a store that is opened', () => {
+  test('tells once that it is being brought up to this release, and a new one or one that is up to it does not', async () => {
+    let told = 0;
+    const onUpgrade = (): void => {
+      told += 1;
+    };
+    makeOlder();
+    await (await open(true, onUpgrade)).close();
+    expect(told).toBe(1);
+    await (await open(true, onUpgrade)).close();
+    rmSync(file);
+    await (await open(true, onUpgrade)).close();
+    expect(told).toBe(1);
+  });
+
+  test('says why it could not be brought up, however busy the thread that hears it', async () => {
+    makeOlder('CREATE TABLE events_by_block (x TEXT) STRICT;');
+    const opening = open(true);
+    keepBusy();
+    await expect(opening).rejects.toThrow(/^DATABASE_URL: cannot open .*already.*events_by_block/);
+  });
+
+  test('says which release a newer one needs, however busy the thread that hears it', async () => {
+    await (await open(true)).close();
+    const connection = new Connection(file);
+    connection.run('INSERT INTO schema_migrations VALUES (?1, ?2, ?1, 0)', RELEASE + 1, 'of the next');
+    connection.close();
+    const opening = open(true);
+    keepBusy();
+    await expect(opening).rejects.toThrow(new RegExp(`needs release ${RELEASE + 1} `));
+  });
+
+  test('is not brought up by a command while a receiver has it open, and is once it has not', async () => {
+    makeOlder();
+    const lock = holdServiceLock(file, 'DATABASE_URL');
+    await expect(open(false)).rejects.toThrow(
+      `DATABASE_URL: ${file} is of an earlier release and a receiver has it open; restart that receiver with this release, which brings the file up to it`,
+    );
+    lock.release();
+    const store = await open(false);
+    // It keeps no receiver from starting.
+    holdServiceLock(file, 'DATABASE_URL', 0).release();
+    await store.close();
+  });
+});
