@@ -35,12 +35,10 @@ export function answerProblem(
   const headers: string[] = [];
   if (problem.retryAfter !== undefined) headers.push('Retry-After', String(problem.retryAfter));
   if (ENDING.has(problem.code)) headers.push('Connection', 'close');
-  // With its end Node closes a line that is not kept, and a sender that still writes would see that in place of the answer.
-  const staysOpen = !request.complete && !response.shouldKeepAlive;
+  if (!request.complete) discardRest(request, response, Math.max(MIN_DISCARDED_BYTES, 2 * bodyLimitBytes));
   const text = JSON.stringify({ ...problemBody(problem, exchange.id), ...extra });
   const type = 'application/problem+json; charset=utf-8';
-  writeAnswer(response, exchange, { status: problem.status, type, text, headers, staysOpen });
-  if (!request.complete) discardRest(request, response, Math.max(MIN_DISCARDED_BYTES, 2 * bodyLimitBytes));
+  writeAnswer(response, exchange, { status: problem.status, type, text, headers });
 }
 
 /** After these nobody can tell where the next request on the connection begins. */
@@ -53,17 +51,14 @@ const MAX_DISCARDING_MS = 5_000;
 
 function discardRest(request: Request, response: Response, maxBytes: number): void {
   let discarded = 0;
-  const isWritten = (): boolean =>
-    response.writableFinished || (!response.writableEnded && response.writableLength === 0);
   const cut = (): void => {
     request.socket.destroy();
   };
   const timer = setTimeout(cut, MAX_DISCARDING_MS).unref();
   request.on('data', (chunk: Buffer) => {
     discarded += chunk.byteLength;
-    if (discarded > maxBytes && isWritten()) cut();
+    if (discarded > maxBytes && response.writableFinished) cut();
   });
-  request.once('end', () => response.end());
   request.once('close', () => clearTimeout(timer));
   // The body reader listened for errors until now; what goes wrong from here on concerns nobody.
   request.on('error', () => clearTimeout(timer));

@@ -8,8 +8,6 @@ export interface WholeAnswer {
   readonly text: string;
   /** More headers, names and values in turn. */
   readonly headers?: readonly string[];
-  /** Whoever asks for it ends the answer. */
-  readonly staysOpen?: boolean;
 }
 
 /**
@@ -19,7 +17,7 @@ export interface WholeAnswer {
 export function writeAnswer(
   response: ServerResponse,
   exchange: Exchange,
-  { status, type, text, headers = [], staysOpen = false }: WholeAnswer,
+  { status, type, text, headers = [] }: WholeAnswer,
 ): void {
   const bytes = Buffer.byteLength(text);
   response.writeHead(status, [
@@ -33,7 +31,5 @@ export function writeAnswer(
     String(bytes),
   ]);
   // Plain ASCII need not be looked through again for what UTF-8 writes otherwise.
-  const encoding = bytes === text.length ? 'latin1' : 'utf8';
-  if (staysOpen) response.write(text, encoding);
-  else response.end(text, encoding);
+  response.end(text, bytes === text.length ? 'latin1' : 'utf8');
 }

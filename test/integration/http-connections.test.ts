@@ -132,33 +132,6 @@ describe('a body that nobody wants', () => {
   test('too large by its length, it is answered and then cut off', () =>
     talks((client) => endless(client.send(postHead('Content-Length: 99999999999', ...fields(withToken)))), [413]));
 
-  test.each([
-    ['by its headers', 401, []],
-    ['since it is too large', 413, fields(withToken)],
-  ])(
-    'refused %s, it may be written to its end by a sender that wants no other answer on its connection',
-    async (_, status, credentials) => {
-      const length = LIMIT + 1;
-      const start = postHead('Connection: close', `Content-Length: ${length}`, ...credentials);
-      await talks(
-        async (client) => {
-          const refused = await inTurn(start)(client);
-          // By then the end of the line would have come, if there were one.
-          const meanwhile = await converse(running, inTurn(good()));
-          expect(client.socket.readableEnded).toBe(false);
-          client.send(Buffer.alloc(length, 'x'));
-          await client.closed;
-          expect([client.socket.errored, client.socket.bytesWritten]).toEqual([null, start.length + length]);
-          return [...meanwhile, ...refused];
-        },
-        [200, status],
-      );
-    },
-  );
-
-  test('is waited for no longer where its sender wants no other answer on its connection', () =>
-    talks((client) => answersUntilClosed(client.send(postHead('Connection: close', 'Content-Length: 10'))), [401]));
-
   test('left away, its connection is cut', () =>
     talks((client) => answersUntilClosed(client.send(postHead('Content-Length: 10'))), [401]));
 });
