@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { endDespiteThreads } from '../end-despite-threads.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { Interrupted } from './interrupt.ts';
 
@@ -7,6 +8,9 @@ import { Interrupted } from './interrupt.ts';
 const FAILED = 1;
 const WRONG_USAGE = 2;
 const BAD_SETTINGS = 78;
+
+/** Milliseconds that a command which has failed may take to end by itself. */
+const END_LIMIT_MS = 3_000;
 
 const program = new Command('instantly-receiver')
   .description('Receives Instantly webhooks: proves the caller, stores before it answers, audits, runs handlers.')
@@ -43,7 +47,10 @@ process.stderr.on('error', (error) => onBrokenPipe(error, () => undefined));
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  const exitCode = report(error);
+  process.exitCode = exitCode;
+  // The thread of a store may be inside a system call, on a disk that hangs, and would keep us for as long as that lasts.
+  setTimeout(() => endDespiteThreads(exitCode), END_LIMIT_MS).unref();
 }
 
 function report(error: unknown): number {

@@ -74,7 +74,7 @@ describe('a store that is opened', () => {
     makeOlder();
     const lock = holdServiceLock(file, 'DATABASE_URL');
     await expect(open(false)).rejects.toThrow(
-      `DATABASE_URL: ${file} is of an earlier release and a receiver has it open; restart that receiver with this release, which brings the file up to it`,
+      `DATABASE_URL: ${file} is of an earlier release and is in use; restart the receiver that has it open with this release, which brings the file up to it, or wait where that is under way`,
     );
     lock.release();
     const store = await open(false);

@@ -54,7 +54,7 @@ export function holdForUpgrade(file: string, setting: FileSetting): ServiceLock 
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     throw new SettingsError([
-      `${setting}: ${file} is of an earlier release and a receiver has it open; restart that receiver with this release, which brings the file up to it`,
+      `${setting}: ${file} is of an earlier release and is in use; restart the receiver that has it open with this release, which brings the file up to it, or wait where that is under way`,
     ]);
   }
 }
