@@ -47,7 +47,7 @@ test.each<[unknown]>([
   [''],
   ['yesterday'],
   ['2026-02-30T00:00:00Z'],
-  // The two-digit years of the last century, to whom converts dates.
+  // Date.UTC takes the years 0 to 99 for those of the last century.
   ['0099-12-31T23:59:59-14:00'],
   ['2027-02-29'],
   ['2026-13-01'],

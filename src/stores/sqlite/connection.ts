@@ -1,5 +1,3 @@
-import { realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { FilePlace } from './file-place.ts';
 import { isSqliteError } from './sqlite-error.ts';
@@ -16,7 +14,6 @@ export class Connection {
   readonly db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #place: FilePlace;
-  readonly #folder: string;
   #isLocked = false;
   #mustCheckpoint = false;
 
@@ -29,7 +26,6 @@ export class Connection {
         'PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;',
       );
       this.#place = new FilePlace(file);
-      this.#folder = dirname(realpathSync(file));
     } catch (error) {
       this.db.close();
       throw error;
@@ -102,7 +98,8 @@ export class Connection {
    */
   sortingOnDisk(work: () => void): void {
     // Deprecated by SQLite, since it is one setting for the whole process; nothing else in it uses such files.
-    this.db.exec(`PRAGMA temp_store = FILE; PRAGMA temp_store_directory = '${this.#folder.replaceAll("'", "''")}'`);
+    const folder = this.#place.folder.replaceAll("'", "''");
+    this.db.exec(`PRAGMA temp_store = FILE; PRAGMA temp_store_directory = '${folder}'`);
     try {
       work();
     } finally {

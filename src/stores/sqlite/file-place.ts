@@ -1,4 +1,5 @@
 import { realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /** The file was deleted, moved or replaced while it was open. */
 export class FileGone extends Error {
@@ -9,6 +10,8 @@ export class FileGone extends Error {
 
 /** Two small system calls, beside the sync of a commit nothing. */
 export class FilePlace {
+  /** Of the file itself, whichever link leads to it. */
+  readonly folder: string;
   readonly #file: string;
   readonly #log: string;
   readonly #fileId: string | undefined;
@@ -19,6 +22,7 @@ export class FilePlace {
   constructor(file: string) {
     // SQLite puts its log beside the file that links lead to.
     this.#file = realpathSync(file);
+    this.folder = dirname(this.#file);
     this.#log = `${this.#file}-wal`;
     this.#fileId = identify(this.#file);
   }
