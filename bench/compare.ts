@@ -10,7 +10,8 @@ import type { StoreKind } from './store-kinds.ts';
  * `accepts`: each request a new event, as many as can be. `rejections`: each signed wrongly. `paced`: new events at a fixed rate,
  * which shows how long one takes where the machine is not at its end.
  */
-export type Traffic = 'accepts' | 'rejections' | 'paced';
+export const TRAFFIC = ['accepts', 'rejections', 'paced'] as const;
+export type Traffic = (typeof TRAFFIC)[number];
 
 export interface CompareOptions {
   readonly traffic: Traffic;

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { AUDIT_KEY } from './audit-key.ts';
+import { runGenerator } from './run-generator.ts';
 import { RECEIVER, startServer } from './servers.ts';
 
 /** What a flood of strangers leaves behind. */
@@ -23,10 +22,7 @@ export async function flood(amount: number, connections: number): Promise<FloodR
   const server = await startServer(RECEIVER, { AUDIT_KEY });
   const before = sizeOf(join(server.dir, 'data'));
   const started = performance.now();
-  const child = spawn(process.execPath, [GENERATOR, server.url, String(amount), String(connections)], {
-    stdio: 'inherit',
-  });
-  await once(child, 'close');
+  process.stdout.write(await runGenerator(GENERATOR, [server.url, String(amount), String(connections)], amount));
   const seconds = (performance.now() - started) / 1_000;
   await server.stop({ keep: true });
   const counts = count(join(server.dir, 'data/receiver.db'));

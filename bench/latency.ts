@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,6 +7,7 @@ import { guardFolder } from '../test/support/guard-folder.ts';
 import { AUDIT_KEY } from './audit-key.ts';
 import { median, round } from './figures.ts';
 import type { LatencyOrder } from './latency-load.ts';
+import { runGenerator } from './run-generator.ts';
 import { runLoad } from './run-load.ts';
 import { RECEIVER, type RunningServer, SECRET, startServer } from './servers.ts';
 
@@ -66,9 +65,8 @@ export async function measureLatency(rounds: number, pace: number, seconds: numb
 async function latencyOf(server: RunningServer, pace: number, amount: number): Promise<LatencyResult> {
   const file = join(server.dir, 'answered.txt');
   const order: LatencyOrder = { url: server.url, secret: SECRET, amount, pace, file };
-  const child = spawn(process.execPath, [LOAD, JSON.stringify(order)], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error('not all events were answered 200');
+  // It fails where not all were answered 200.
+  await runGenerator(LOAD, [JSON.stringify(order)], amount, pace);
   const started = await until(() => readStarted(join(server.dir, 'started.txt'), amount));
   const answered = readFileSync(file, 'utf8').trimEnd().split('\n');
   const waits: number[] = [];

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
-import { compare, type Traffic } from './compare.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { compare, TRAFFIC, type Traffic } from './compare.ts';
 import { round, saveResults } from './figures.ts';
 import { flood } from './flood.ts';
 import { measureGrowth } from './growth/measure-growth.ts';
@@ -8,51 +8,79 @@ import { profile } from './profile.ts';
 import { measureSizes } from './sizes.ts';
 import { soak } from './soak.ts';
 import { measureStart } from './start.ts';
-import { readStoreKinds } from './store-kinds.ts';
+import { STORE_KINDS, type StoreKind } from './store-kinds.ts';
 
-// npm run bench                     durable accepts on SQLite and on PostgreSQL, and what others do with a webhook, beside a bare
-//                                   Express route that verifies and stores nothing (--stores sqlite: on this one alone);
-//                                   the same with wrong signatures; and accepts at --pace requests a second
-// npm run bench -- --traffic accepts  one of these three: accepts, rejections, paced
-// npm run bench -- --sizes-of-bodies  what a request costs by the size of its body
-// npm run bench -- --latency        from an answer to the start of its handler, and how fast a queue is drained
-// npm run bench -- --start          from the start to being ready, and memory
-// npm run bench -- --growth         accepts and claims a second at each of --sizes stored events, --seconds each
-// npm run bench -- --soak 1000000   memory of the receiver over so many events
-// npm run bench -- --profile        where the receiver's time goes: a CPU profile and a flame graph of each of its threads
-// npm run bench -- --flood 200000   what so many requests of strangers leave in the audit log and on the disk
-//
-// A PostgreSQL is started for the run, with its defaults, and ends with it.
+interface Options {
+  readonly traffic: readonly Traffic[];
+  readonly stores: readonly StoreKind[];
+  readonly rounds?: number;
+  readonly amount: number;
+  readonly connections: number;
+  readonly pace: number;
+  readonly sizesOfBodies?: true;
+  readonly latency?: true;
+  readonly start?: true;
+  readonly growth?: true;
+  readonly sizes: readonly number[];
+  readonly seconds: number;
+  readonly soak?: number;
+  readonly profile?: true;
+  readonly flood?: number;
+  readonly json: string;
+}
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    amount: { type: 'string', default: '50000' },
-    connections: { type: 'string', default: '64' },
-    stores: { type: 'string', default: 'sqlite,postgres' },
-    traffic: { type: 'string', default: 'accepts,rejections,paced' },
-    pace: { type: 'string', default: '3000' },
-    'sizes-of-bodies': { type: 'boolean', default: false },
-    latency: { type: 'boolean', default: false },
-    start: { type: 'boolean', default: false },
-    growth: { type: 'boolean', default: false },
-    sizes: { type: 'string', default: '0,1000000,10000000' },
-    seconds: { type: 'string', default: '60' },
-    soak: { type: 'string' },
-    profile: { type: 'boolean', default: false },
-    flood: { type: 'string' },
-    json: { type: 'string', default: 'bench/results' },
-  },
-});
+const options = new Command('bench')
+  .description(
+    'Measures the receiver on SQLite and on PostgreSQL, and what others do with a webhook, beside a bare Express route that verifies and stores nothing. A PostgreSQL is started for the run, with its defaults, and ends with it.',
+  )
+  .addOption(new Option('--traffic <list>', 'of these').argParser(listOf(TRAFFIC)).default(TRAFFIC, TRAFFIC.join(',')))
+  .addOption(
+    new Option('--stores <list>', 'on these')
+      .argParser(listOf(STORE_KINDS))
+      .default(STORE_KINDS, STORE_KINDS.join(',')),
+  )
+  .option('--rounds <number>', 'of each contender, in turn', wholeNumber)
+  .option('--amount <number>', 'requests of a round', wholeNumber, 50_000)
+  .option('--connections <number>', 'at once', wholeNumber, 64)
+  .option('--pace <number>', 'paced requests a second', wholeNumber, 3_000)
+  .option('--sizes-of-bodies', 'what a request costs by the size of its body')
+  .option('--latency', 'from an answer to the start of its handler, and how fast a queue is drained')
+  .option('--start', 'from the start to being ready, and memory')
+  .option('--growth', 'accepts and claims a second at each of --sizes stored events, --seconds each')
+  .addOption(
+    new Option('--sizes <list>', 'numbers of stored events')
+      .argParser((list) => list.split(',').map(countOrZero))
+      .default([0, 1_000_000, 10_000_000], '0,1000000,10000000'),
+  )
+  .option('--seconds <number>', 'of each size', wholeNumber, 60)
+  .option('--soak <events>', 'memory of the receiver over so many', wholeNumber)
+  .option('--profile', 'where the time of the receiver goes: a CPU profile and a flame graph of each of its threads')
+  .option('--flood <requests>', 'what so many of strangers leave in the audit log and on the disk', wholeNumber)
+  .option('--json <folder>', 'where the results are written', 'bench/results')
+  .parse()
+  .opts<Options>();
 
-const connections = Number(options.connections);
+const { connections, stores } = options;
 const save = (name: string, results: unknown): void => saveResults(options.json, name, results);
 
-function readTraffic(list: string): Traffic[] {
-  return list.split(',').map((name) => {
-    if (name === 'accepts' || name === 'rejections' || name === 'paced') return name;
-    throw new Error(`--traffic takes accepts, rejections and paced, not ${name}`);
-  });
+function countOrZero(text: string): number {
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+function wholeNumber(text: string): number {
+  const number = countOrZero(text);
+  if (number === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return number;
+}
+
+function listOf<T extends string>(choices: readonly T[]): (list: string) => readonly T[] {
+  return (list) =>
+    list.split(',').map((name) => {
+      const choice = choices.find((one) => one === name);
+      if (choice === undefined) throw new InvalidArgumentError(`It must be a list of ${choices.join(', ')}.`);
+      return choice;
+    });
 }
 
 async function reportFlood(amount: number): Promise<void> {
@@ -65,27 +93,21 @@ async function reportFlood(amount: number): Promise<void> {
   if (written + counted !== sent) process.exitCode = 1;
 }
 
-if (options.soak !== undefined) save('soak', await soak(Number(options.soak), connections));
-else if (options.flood !== undefined) await reportFlood(Number(options.flood));
-else if (options.profile) await profile(Number(options.amount), connections, options.json);
+if (options.soak !== undefined) save('soak', await soak(options.soak, connections));
+else if (options.flood !== undefined) await reportFlood(options.flood);
+else if (options.profile) await profile(options.amount, connections, options.json);
 else if (options.growth) {
-  const sizes = options.sizes.split(',').map(Number);
-  const rounds = Number(options.rounds ?? '6');
-  save(
-    'growth',
-    await measureGrowth({ stores: readStoreKinds(options.stores), sizes, seconds: Number(options.seconds), rounds }),
-  );
-} else if (options['sizes-of-bodies']) save('sizes', await measureSizes(Number(options.rounds ?? '3'), connections));
+  const { sizes, seconds, rounds = 6 } = options;
+  save('growth', await measureGrowth({ stores, sizes, seconds, rounds }));
+} else if (options.sizesOfBodies) save('sizes', await measureSizes(options.rounds ?? 3, connections));
 else if (options.latency) {
-  const rounds = Number(options.rounds ?? '5');
+  const { rounds = 5 } = options;
   save('latency', await measureLatency(rounds, 1_000, 20));
   save('drain', await measureDrain(rounds, 10_000));
-} else if (options.start) save('start', await measureStart(Number(options.rounds ?? '5'), 1_000_000));
+} else if (options.start) save('start', await measureStart(options.rounds ?? 5, 1_000_000));
 else {
-  const rounds = Number(options.rounds ?? '5');
-  const stores = readStoreKinds(options.stores);
-  const [amount, pace] = [Number(options.amount), Number(options.pace)];
-  for (const traffic of readTraffic(options.traffic)) {
+  const { rounds = 5, amount, pace } = options;
+  for (const traffic of options.traffic) {
     const results = await compare({ traffic, rounds, amount, connections, stores, pace });
     save(traffic === 'accepts' ? 'compare' : traffic, results);
   }
