@@ -5,11 +5,17 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import process from 'node:process';
+import v8 from 'node:v8';
 
 const NEEDED = 24;
 const running = process.versions.node;
+const major = Number(running.split('.')[0]);
 
-if (Number(running.split('.')[0]) >= NEEDED) {
+if (major >= NEEDED) {
+  // Each thread that reads TypeScript runs Node's WebAssembly for that. Where several do at once, V8 13 now and then takes code
+  // away that another still uses, and the whole process is gone (https://github.com/nodejs/node/issues/66366). So it may take
+  // none away; a few hundred threads were no larger for it.
+  if (major < 26) v8.setFlagsFromString('--no-wasm-code-gc');
   keepCompiled();
   await import('../src/cli/main.ts');
 } else {
