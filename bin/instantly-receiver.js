@@ -13,7 +13,7 @@ const major = Number(running.split('.')[0]);
 
 if (major >= NEEDED) {
   // Each thread that reads TypeScript runs Node's WebAssembly for that. Where several do at once, V8 13 now and then takes code
-  // away that another still uses, and the whole process is gone (https://github.com/nodejs/node/issues/66366). So it may take
+  // away that another still uses, and the whole process is gone (https://github.com/nodejs/node/issues/64500). So it may take
   // none away; a few hundred threads were no larger for it.
   if (major < 26) v8.setFlagsFromString('--no-wasm-code-gc');
   keepCompiled();
