@@ -20,15 +20,18 @@ const GENERATOR = fileURLToPath(new URL('./flood-load.ts', import.meta.url));
 /** Sends so many requests without credentials, stops the receiver, and adds up what its audit log says of them. */
 export async function flood(amount: number, connections: number): Promise<FloodResult> {
   const server = await startServer(RECEIVER, { AUDIT_KEY });
-  const before = sizeOf(join(server.dir, 'data'));
-  const started = performance.now();
-  process.stdout.write(await runGenerator(GENERATOR, [server.url, String(amount), String(connections)], amount));
-  const seconds = (performance.now() - started) / 1_000;
-  await server.stop({ keep: true });
-  const counts = count(join(server.dir, 'data/receiver.db'));
-  const diskBytes = sizeOf(join(server.dir, 'data')) - before;
-  await server.remove();
-  return { sent: amount, ...counts, seconds, diskBytes };
+  try {
+    const before = sizeOf(join(server.dir, 'data'));
+    const started = performance.now();
+    process.stdout.write(await runGenerator(GENERATOR, [server.url, String(amount), String(connections)], amount));
+    const seconds = (performance.now() - started) / 1_000;
+    await server.stop({ keep: true });
+    const counts = count(join(server.dir, 'data/receiver.db'));
+    const diskBytes = sizeOf(join(server.dir, 'data')) - before;
+    return { sent: amount, ...counts, seconds, diskBytes };
+  } finally {
+    await server.stop();
+  }
 }
 
 function count(file: string): { written: number; counted: number } {

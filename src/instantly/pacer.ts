@@ -39,13 +39,13 @@ export class Pacer {
     }
   }
 
-  /** Counts from when the last one really went: a process that was held up has no turns to make up for. */
+  /** Counts from when the last one really had its turn: a process that was held up has no turns to make up for. */
   async #gap(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const at = this.#nextAt;
     const waitMs = at - this.#clock.now();
     if (waitMs > 0) await this.#clock.pause(waitMs, signal);
-    // A timer may be a millisecond early, which must not add up.
+    // A timer may be two milliseconds early, which must not add up.
     this.#nextAt = Math.max(this.#clock.now(), at) + this.#gapMs;
   }
 }
