@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { wholeNumber } from '../src/cli/options.ts';
 import { compare, TRAFFIC, type Traffic } from './compare.ts';
 import { round, saveResults } from './figures.ts';
 import { flood } from './flood.ts';
@@ -29,6 +30,8 @@ interface Options {
   readonly json: string;
 }
 
+const MOST = 1_000_000_000;
+
 const options = new Command('bench')
   .description(
     'Measures the receiver on SQLite and on PostgreSQL, and what others do with a webhook, beside a bare Express route that verifies and stores nothing. A PostgreSQL is started for the run, with its defaults, and ends with it.',
@@ -39,40 +42,33 @@ const options = new Command('bench')
       .argParser(listOf(STORE_KINDS))
       .default(STORE_KINDS, STORE_KINDS.join(',')),
   )
-  .option('--rounds <number>', 'of each contender, in turn', wholeNumber)
-  .option('--amount <number>', 'requests of a round', wholeNumber, 50_000)
-  .option('--connections <number>', 'at once', wholeNumber, 64)
-  .option('--pace <number>', 'paced requests a second', wholeNumber, 3_000)
+  .option('--rounds <number>', 'of each contender, in turn', wholeNumber(1, MOST))
+  .option('--amount <number>', 'requests of a round', wholeNumber(1, MOST), 50_000)
+  .option('--connections <number>', 'at once', wholeNumber(1, MOST), 64)
+  .option('--pace <number>', 'paced requests a second', wholeNumber(1, MOST), 3_000)
   .option('--sizes-of-bodies', 'what a request costs by the size of its body')
   .option('--latency', 'from an answer to the start of its handler, and how fast a queue is drained')
   .option('--start', 'from the start to being ready, and memory')
   .option('--growth', 'accepts and claims a second at each of --sizes stored events, --seconds each')
   .addOption(
     new Option('--sizes <list>', 'numbers of stored events')
-      .argParser((list) => list.split(',').map(countOrZero))
+      .argParser((list) => list.split(',').map(wholeNumber(0, MOST)))
       .default([0, 1_000_000, 10_000_000], '0,1000000,10000000'),
   )
-  .option('--seconds <number>', 'of each size', wholeNumber, 60)
-  .option('--soak <events>', 'memory of the receiver over so many', wholeNumber)
+  .option('--seconds <number>', 'of each size', wholeNumber(1, MOST), 60)
+  .option('--soak <events>', 'memory of the receiver over so many', wholeNumber(1, MOST))
   .option('--profile', 'where the time of the receiver goes: a CPU profile and a flame graph of each of its threads')
-  .option('--flood <requests>', 'what so many of strangers leave in the audit log and on the disk', wholeNumber)
+  .option(
+    '--flood <requests>',
+    'what so many of strangers leave in the audit log and on the disk',
+    wholeNumber(1, MOST),
+  )
   .option('--json <folder>', 'where the results are written', 'bench/results')
   .parse()
   .opts<Options>();
 
 const { connections, stores } = options;
 const save = (name: string, results: unknown): void => saveResults(options.json, name, results);
-
-function countOrZero(text: string): number {
-  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-function wholeNumber(text: string): number {
-  const number = countOrZero(text);
-  if (number === 0) throw new InvalidArgumentError('It must be at least 1.');
-  return number;
-}
 
 function listOf<T extends string>(choices: readonly T[]): (list: string) => readonly T[] {
   return (list) =>

@@ -13,9 +13,8 @@ export interface RunningServer {
   readonly url: string;
   readonly pid: number;
   readonly dir: string;
-  /** `keep`: leave its folder, for `remove` later. */
+  /** `keep`: leave its folder until it is called again. */
   stop(options?: { readonly keep: boolean }): Promise<void>;
-  remove(): Promise<void>;
 }
 
 const START_LIMIT_MS = 10_000;
@@ -64,7 +63,6 @@ export async function startServer(
       clearTimeout(timer);
       if (!keep) await folder.remove();
     },
-    remove: () => folder.remove(),
   };
 }
 
@@ -114,7 +112,6 @@ export async function startAdnanh(): Promise<RunningServer> {
       await ended;
       await folder.remove();
     },
-    remove: () => folder.remove(),
   };
 }
 
