@@ -53,7 +53,7 @@ async function correlate(options: CorrelateCommand, command: Command): Promise<v
     audited(
       tools,
       'audit.correlate',
-      () => gather(tools, since, until),
+      () => gather(tools, { since, until, end: options.until }),
       ({ activities, own }) => ({
         since: isoTime(since),
         until: isoTime(until),
@@ -71,20 +71,25 @@ async function correlate(options: CorrelateCommand, command: Command): Promise<v
   if (!correlated.isWhole) note("Instantly's log has more of that time than was read; look at a shorter one.");
 }
 
-/** Milliseconds by which clocks have to differ for that to be told: Instantly tells its time in whole seconds. */
-const TOLD_MS = 1_500;
 /** Milliseconds that a call of ours may take. */
 const CALL_MS = 15_000;
 
-async function gather({ settings, store, reader, signal }: InstantlyTools, since: number, until: number) {
+/** @param end without one nothing is too late: by our clock a change of a moment ago may seem yet to come */
+async function gather(
+  { settings, store, reader, signal }: InstantlyTools,
+  { since, until, end }: { readonly since: number; readonly until: number; readonly end: number | undefined },
+) {
   const ownKeyIds = await findOwnKeys({ settings, store, reader, signal });
-  const read = await readActivities(reader, since, until, signal);
-  const { clockSkewMs: told = 0 } = reader;
-  const clockSkewMs = Math.abs(told) > TOLD_MS ? told : 0;
+  const read = await readActivities(reader, since + reader.clockAheadMs, until + reader.clockAheadMs, signal);
   // A call just outside of the window may have done what lies inside.
   const entries = await readEntriesSince(store, settings.store.kind, since - APART_MS - CALL_MS, signal);
-  const activities = correlateLogs({ activities: read.activities, entries, clockSkewMs, ownKeyIds });
-  const isInside = (at: number): boolean => at >= since && at < until;
+  const activities = correlateLogs({
+    activities: read.activities,
+    entries,
+    clockAheadMs: reader.clockAheadMs,
+    ownKeyIds,
+  });
+  const isInside = (at: number): boolean => at >= since && (end === undefined || at < end);
   return {
     activities: activities.filter(({ at }) => isInside(at)),
     own: entries.filter((entry) => isTold(entry) && isInside(Date.parse(entry.timestamp))),

@@ -107,7 +107,8 @@ async function run(tools: InstantlyTools, url: string, options: ReconcileCommand
       window: {
         mode: options.all === true || options.includeSucceeded === true ? 'all' : 'failed',
         from: Math.max(options.since ?? oldest, oldest),
-        to: options.until ?? now,
+        // By Instantly's clock what has just failed may lie ahead.
+        to: options.until ?? Number.POSITIVE_INFINITY,
         startingAfter: options.after,
       },
       includeSucceeded: options.includeSucceeded === true,

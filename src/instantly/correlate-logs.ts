@@ -41,7 +41,7 @@ export interface CorrelateOptions {
   /** Of ours, in any order, others among them. */
   readonly entries: readonly AuditEntry[];
   /** Instantly's clock minus ours, milliseconds. */
-  readonly clockSkewMs: number;
+  readonly clockAheadMs: number;
   /** The ids of our keys at Instantly; empty: they are not known. */
   readonly ownKeyIds: readonly string[];
 }
@@ -61,19 +61,21 @@ interface Call {
  */
 export function correlateLogs(options: CorrelateOptions): CorrelatedActivity[] {
   const timed = options.activities
-    .map((activity) => ({ activity, at: Date.parse(activity.timestamp) - options.clockSkewMs }))
+    .map((activity) => ({ activity, at: Date.parse(activity.timestamp) - options.clockAheadMs }))
     .toSorted((a, b) => a.at - b.at || (a.activity.id < b.activity.id ? -1 : 1));
   const causes = pair(timed, options.entries.flatMap(asCall), options.ownKeyIds);
-  return timed.map(({ activity, at }) => {
+  const correlated = timed.map(({ activity, at }): CorrelatedActivity => {
     const cause = causes.get(activity);
     return {
       activity,
-      at,
+      // Our own call knows better than two clocks when it was.
+      at: cause === undefined ? at : Math.min(Math.max(at, cause.from), cause.to),
       what: describe(activity),
       verdict: judgeAlone(activity) ?? (cause === undefined ? 'someone else' : 'ours'),
       explainedBy: cause?.entry.id ?? null,
     };
   });
+  return correlated.toSorted((a, b) => a.at - b.at);
 }
 
 interface Timed {

@@ -20,11 +20,13 @@ export interface Look {
 /**
  * @param before as they were, and those that were absent
  * @param own our webhooks as Instantly tells of them now
+ * @param clockAheadMs Instantly's clock minus ours
  */
 export function lookAtWebhooks(
   before: { readonly webhooks: readonly WatchedWebhook[]; readonly absent: readonly AbsentWebhook[] },
   own: readonly Webhook[],
   now: number,
+  clockAheadMs = 0,
 ): Look {
   const known = [...before.webhooks, ...before.absent];
   const webhooks = own.map((webhook) =>
@@ -32,6 +34,7 @@ export function lookAtWebhooks(
       known.find(({ id }) => id === webhook.id),
       webhook,
       now,
+      clockAheadMs,
     ),
   );
   const back = known.filter(
@@ -46,7 +49,12 @@ export function lookAtWebhooks(
   return { webhooks, absent, back };
 }
 
-function lookAt(known: WatchedWebhook | undefined, webhook: Webhook, now: number): WatchedWebhook {
+function lookAt(
+  known: WatchedWebhook | undefined,
+  webhook: Webhook,
+  now: number,
+  clockAheadMs: number,
+): WatchedWebhook {
   const status = statusOf(webhook);
   const facts = { id: webhook.id, name: webhook.name ?? null, status };
   const resumed = {
@@ -55,8 +63,9 @@ function lookAt(known: WatchedWebhook | undefined, webhook: Webhook, now: number
     resuming: known?.resuming === true && status !== 'active',
   };
   if (status !== 'active') {
-    // Their clock may be ahead of ours, and what has not been yet could not be fetched back.
-    const said = Math.min((webhook.timestamp_error && parseTimestamp(webhook.timestamp_error)) || now, now);
+    const theirs = webhook.timestamp_error ? parseTimestamp(webhook.timestamp_error) : null;
+    // By our clock, which is known to a second or two: what has not been yet could not be fetched back.
+    const said = theirs === null ? now : Math.min(theirs - clockAheadMs, now);
     // One answer that does not tell the status ends no spell.
     const disabledSince = known?.disabledSince ?? (status === 'disabled' ? said : null);
     return { ...facts, disabledSince, ...resumed };

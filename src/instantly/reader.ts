@@ -62,6 +62,10 @@ export class InstantlyReader {
     return this.#account.clockSkewMs;
   }
 
+  get clockAheadMs() {
+    return this.#account.clockAheadMs;
+  }
+
   webhooks(signal: AbortSignal): Promise<Webhook[]> {
     return this.#all('webhooks.list', webhook, signal);
   }

@@ -6,7 +6,7 @@ import { typeLabel } from '../events/names.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import { LogOrder } from './log-order.ts';
 import { dayOf, groupOf, type LoggedEvent, readLogged, timeOf } from './logged-attempt.ts';
-import type { ReconcileOptions, ReconcileReport } from './reconcile-options.ts';
+import type { LogWindow, ReconcileOptions, ReconcileReport } from './reconcile-options.ts';
 import type { Page, WebhookEvent } from './schemas.ts';
 
 /** Groups that one run remembers at the most; a run over more of them ends early and goes on later. */
@@ -67,6 +67,12 @@ class Run {
     return this.#report;
   }
 
+  /** By Instantly's clock, which everything in its log goes by. */
+  get #window(): Pick<LogWindow, 'from' | 'to'> {
+    const { reader, window } = this.#options;
+    return { from: window.from + reader.clockAheadMs, to: window.to + reader.clockAheadMs };
+  }
+
   async all(): Promise<void> {
     const { window, maxPages, withinMs, onPage, includeSucceeded } = this.#options;
     const started = performance.now();
@@ -111,7 +117,7 @@ class Run {
       order.take(items);
       const isEnd = items.length + odd.length === 0 || next === undefined || been.has(next);
       // Where the newest come first, nothing behind a page of what is too old can be of use.
-      const isLast = isEnd || (odd.length === 0 && order.isPast(items, this.#options.window.from));
+      const isLast = isEnd || (odd.length === 0 && order.isPast(items, this.#window.from));
       yield { ...page, isLast };
       if (isLast) return;
       been.add(next);
@@ -120,8 +126,10 @@ class Run {
   }
 
   #page(success: boolean | undefined, startingAfter: string | undefined) {
-    const { reader, search, window, signal } = this.#options;
-    const query = { from: dayOf(window.from - DAY_MS), to: dayOf(window.to + DAY_MS) };
+    const { reader, search, signal } = this.#options;
+    const { from, to } = this.#window;
+    const end = Math.min(to, Date.now() + reader.clockAheadMs);
+    const query = { from: dayOf(from - DAY_MS), to: dayOf(end + DAY_MS) };
     return reader.webhookEvents(
       {
         ...query,
@@ -145,7 +153,8 @@ class Run {
   }
 
   async #take(items: readonly WebhookEvent[]): Promise<void> {
-    const { store, url, window } = this.#options;
+    const { store, url } = this.#options;
+    const window = this.#window;
     const candidates: Candidate[] = [];
     for (const item of items) {
       const at = timeOf(item) ?? window.to;
@@ -168,7 +177,7 @@ class Run {
 
   /** `undefined`: nothing is to be done about it. */
   #examine(item: WebhookEvent): Candidate | undefined {
-    const { includeSucceeded, known, url, window } = this.#options;
+    const { includeSucceeded, known, url } = this.#options;
     const group = groupOf(item);
     if (this.#seen.has(group)) return undefined;
     const hasSucceeded = item.success === true || item.retry_successful === true || this.#succeededGroups.has(group);
@@ -189,8 +198,8 @@ class Run {
     }
     this.#see(group, {});
     // Where the attempt does not tell when it was made, the event, which came before it, may.
-    const at = timeOf(item) ?? read.event.facts.timestamp ?? window.from;
-    return at < window.from ? undefined : { group, ...read };
+    const at = timeOf(item) ?? read.event.facts.timestamp ?? this.#window.from;
+    return at < this.#window.from ? undefined : { group, ...read };
   }
 
   #see(group: string, outcome: Counts): void {

@@ -7,7 +7,7 @@ export interface LogWindow {
   /** `failed`: attempts that Instantly counts as failed. `all`: also those whose outcome it does not tell, as it may be for what
    * happened while a webhook was disabled. */
   readonly mode: 'failed' | 'all';
-  /** Epoch milliseconds; the log itself knows whole days only. */
+  /** Epoch milliseconds by our clock; the log itself knows whole days only. */
   readonly from: number;
   readonly to: number;
   /** Where an earlier run over the same window stopped. */
@@ -15,7 +15,7 @@ export interface LogWindow {
 }
 
 export interface ReconcileOptions {
-  readonly reader: Pick<InstantlyReader, 'webhookEvents' | 'unreadable'>;
+  readonly reader: Pick<InstantlyReader, 'webhookEvents' | 'unreadable' | 'clockAheadMs'>;
   readonly store: Pick<Store, 'findByKeys'>;
   readonly inbox: Pick<Inbox, 'accept'>;
   /** Only what was to go there is ours. */

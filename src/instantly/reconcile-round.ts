@@ -14,13 +14,15 @@ const WITHIN_MS = 120_000;
 /** Milliseconds that each round looks back behind where the last one ended: an attempt is logged when it is over, and retries of
  * one delivery stand apart. */
 const OVERLAP_MS = 2 * 3_600_000;
+/** Milliseconds behind its own time that a round takes attempts of: Instantly's clock is known to a second or two. */
+const AHEAD_MS = 60_000;
 /** Rounds after which a run that finds no end is given up: two million attempts and more. */
 const MAX_ROUNDS = 1_000;
 /** Milliseconds for which a window in which something told nothing of use is looked at again. */
 const AGAIN_MS = 24 * 3_600_000;
 
 export interface RoundOptions {
-  readonly reader: Pick<InstantlyReader, 'webhookEvents' | 'unreadable'>;
+  readonly reader: Pick<InstantlyReader, 'webhookEvents' | 'unreadable' | 'clockAheadMs'>;
   readonly store: Pick<Store, 'findByKeys' | 'readDocument' | 'writeDocument'>;
   readonly inbox: Pick<Inbox, 'accept'>;
   readonly url: string;
@@ -51,7 +53,8 @@ export async function reconcileRound(before: ReconcileState, now: number, option
   const oldest = await oldestOfUse(options, now);
   const { run } = state;
   const undated = await UndatedGroups.read(options.store);
-  const since = (state.through ?? oldest) - OVERLAP_MS;
+  // A clock that was ahead and has been set must not leave out what failed meanwhile.
+  const since = Math.min(state.through ?? oldest, now) - OVERLAP_MS;
   const begun: Run = run ?? {
     mode: state.allFrom === null ? 'failed' : 'all',
     // A disabled spell is no reason to forget what failed before it.
@@ -65,7 +68,7 @@ export async function reconcileRound(before: ReconcileState, now: number, option
   try {
     const report = await reconcileLog({
       ...options,
-      window,
+      window: { ...window, to: window.to + AHEAD_MS },
       includeSucceeded: false,
       dryRun: false,
       known: undated,

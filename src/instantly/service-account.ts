@@ -34,6 +34,8 @@ export interface AccountOptions {
   readonly timeoutMs?: number;
 }
 
+/** Clocks that differ by less may be the same: an answer states whole seconds. */
+const TOLD_MS = 1_500;
 const ATTEMPTS = 5;
 const TIMEOUT_MS = 15_000;
 const BACKOFF = { backoffBaseMs: 500, backoffCapMs: 8_000 };
@@ -57,6 +59,12 @@ export class ServiceAccount {
   /** Instantly's clock minus ours by its last answer, milliseconds; `undefined`: it has not told yet. */
   get clockSkewMs(): number | undefined {
     return this.#clockSkewMs;
+  }
+
+  /** What to add to a time by our clock for one by Instantly's, milliseconds; 0 where they cannot be told apart. */
+  get clockAheadMs(): number {
+    const told = this.#clockSkewMs ?? 0;
+    return Math.abs(told) > TOLD_MS ? told : 0;
   }
 
   /**

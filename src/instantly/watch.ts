@@ -97,7 +97,7 @@ export class Watch {
       await writeWatchState(store, { ...state, at: now, fault: own.failure });
       return;
     }
-    const { webhooks, absent, back } = lookAtWebhooks(state, own, now);
+    const { webhooks, absent, back } = lookAtWebhooks(state, own, now, this.#options.reader.clockAheadMs);
     const allFrom = fetchAllFrom(back, now);
     state = {
       ...state,

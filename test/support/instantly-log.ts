@@ -33,6 +33,7 @@ export interface Log extends Pick<InstantlyReader, 'webhookEvents' | 'unreadable
   readonly queries: WebhookEventQuery[];
   /** Ids of what was read. */
   readonly read: Set<string>;
+  clockAheadMs: number;
 }
 
 /** A delivery log that is told page by page, with a cursor even at its end. */
@@ -41,6 +42,7 @@ export function logOf(items: readonly WebhookEvent[], pageSize = 5): Log {
     items,
     queries: [],
     read: new Set(),
+    clockAheadMs: 0,
     webhookEvents: async (query) => {
       log.queries.push(query);
       const matching = log.items.filter((item) => query.success === undefined || item.success === query.success);

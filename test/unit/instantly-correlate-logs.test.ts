@@ -32,7 +32,7 @@ function call(operation: string, at: number, more: AuditEntry['metadata'] = {}):
 }
 
 const correlate = (options: Partial<CorrelateOptions>) =>
-  correlateLogs({ activities: [], entries: [], clockSkewMs: 0, ownKeyIds: [OWN_KEY], ...options });
+  correlateLogs({ activities: [], entries: [], clockAheadMs: 0, ownKeyIds: [OWN_KEY], ...options });
 
 const verdictOf = (one: AuditLog, entries: AuditEntry[], more: Partial<CorrelateOptions> = {}) =>
   correlate({ activities: [one], entries, ...more })[0]?.verdict;
@@ -73,8 +73,17 @@ test('goes by our clock', () => {
   const one = activity(21, 600_000);
   const own = call('webhooks.resume', 0);
   expect(verdictOf(one, [own])).toBe('someone else');
-  const [found] = correlate({ activities: [one], entries: [own], clockSkewMs: 600_000 });
+  const [found] = correlate({ activities: [one], entries: [own], clockAheadMs: 600_000 });
   expect(found).toMatchObject({ verdict: 'ours', at: START, explainedBy: own.id, what: 'webhook resumed' });
+});
+
+test.each([
+  [900, 100],
+  [-900, 0],
+  [60, 60],
+])('what a call of ours did %p ms off was done while it was under way', (off, at) => {
+  const [found] = correlate({ activities: [activity(21, off)], entries: [call('webhooks.resume', 0)] });
+  expect(found?.at).toBe(START + at);
 });
 
 test('a call explains the nearest and no other', () => {

@@ -96,6 +96,27 @@ describe('the window of a round', () => {
     expect(await kept()).toBe(1);
   });
 
+  test.each([3, -3])('goes by the clock of Instantly, which is %p hours ahead', async (hours) => {
+    const ahead = hours * HOUR_MS;
+    const log = logOf([attempt(NOW + ahead - MINUTE_MS), attempt(NOW + ahead - 25 * HOUR_MS)]);
+    log.clockAheadMs = ahead;
+    const { state, report } = await round(log, FRESH);
+    expect([state.through, report.recovered]).toEqual([NOW, 1]);
+    log.items = [attempt(NOW + ahead + 9 * MINUTE_MS), attempt(NOW + ahead - 3 * HOUR_MS)];
+    expect((await round(log, state, NOW + 10 * MINUTE_MS)).report).toMatchObject({ found: 1, recovered: 1 });
+  });
+
+  test('looks at what failed while our clock was ahead, once that is set', async () => {
+    const log = logOf([attempt(NOW - MINUTE_MS)]);
+    const { report } = await round(log, { ...FRESH, through: NOW + 5 * HOUR_MS });
+    expect(report).toMatchObject({ recovered: 1 });
+  });
+
+  test('holds what failed a moment ago by a clock that is a second ahead', async () => {
+    const { report } = await round(logOf([attempt(NOW + 1_000, { success: null })]), { ...FRESH, allFrom: NOW - 1 });
+    expect(report).toMatchObject({ recovered: 1 });
+  });
+
   test('does not go back in time with the clock', async () => {
     const { state } = await round(logOf([]), { ...FRESH, through: NOW }, NOW - HOUR_MS);
     expect(state.through).toBe(NOW);

@@ -123,6 +123,13 @@ describe('a look at our webhooks', () => {
     expect(seen(webhook({ status: -1, timestamp_error: at }))).toEqual([disabled(NOW - DAY_MS)]);
     expect(seen(webhook({ status: -1, timestamp_error: 'some day' }))).toEqual([disabled(NOW)]);
     expect(seen(webhook({ status: -1 }))).toEqual([disabled(NOW)]);
+    const [byOurs] = lookAtWebhooks(
+      { webhooks: [], absent: [] },
+      [webhook({ status: -1, timestamp_error: at })],
+      NOW,
+      -HOUR_MS,
+    ).webhooks;
+    expect(byOurs?.disabledSince).toBe(NOW - DAY_MS + HOUR_MS);
     // What is known already stays.
     expect(seen(webhook({ status: -1, timestamp_error: at }), [disabled(NOW - 2 * DAY_MS)])).toEqual([
       disabled(NOW - 2 * DAY_MS),
