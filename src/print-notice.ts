@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { formatSize } from './config/parse-size.ts';
 import type { Settings } from './config/settings.ts';
+import { schemeFacts } from './config/signature-schemes.ts';
 import { storeLocation } from './config/store-location.ts';
 
 const SAMPLE =
@@ -54,7 +55,7 @@ function sayHandlers({ role, handlers: { dir } }: Settings, handlers: readonly s
 
 function schemes({ authentication }: Settings): string[] {
   const { signatureKeys, signatureScheme, signatureHeader, tokens, tokenHeader } = authentication;
-  const header = signatureScheme === 'standard-webhooks' ? 'webhook-signature' : signatureHeader;
+  const header = schemeFacts(signatureScheme).headers[0] ?? signatureHeader;
   return [
     ...(tokens.length > 0 ? [`the shared token in ${tokenHeader}`] : []),
     ...(signatureKeys.length > 0 ? [`the signature (${signatureScheme}) in ${header}`] : []),

@@ -3,8 +3,9 @@ import { bodyScheme } from './body-signature.ts';
 import { type AuthenticDelivery, makeAuthenticDelivery } from './delivery.ts';
 import { loadKeys } from './load-keys.ts';
 import type { Reason } from './read-header.ts';
+import { convoyScheme, hookdeckScheme } from './relay-signatures.ts';
 import { matchSignature, type ReadClaim, type SignatureClaim } from './signature-claim.ts';
-import { standardWebhooksScheme } from './standard-webhooks.ts';
+import { standardWebhooksScheme, svixScheme } from './standard-webhooks.ts';
 import { timestampedScheme } from './timestamped-signature.ts';
 import { type AcceptedToken, digestToken, tokenScheme } from './token.ts';
 
@@ -139,6 +140,12 @@ function chooseScheme(settings: AuthenticationSettings): ReadClaim {
       return timestampedScheme(settings);
     case 'standard-webhooks':
       return standardWebhooksScheme(settings);
+    case 'hookdeck':
+      return hookdeckScheme();
+    case 'svix':
+      return svixScheme(settings);
+    case 'convoy':
+      return convoyScheme(settings);
   }
 }
 

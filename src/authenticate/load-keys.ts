@@ -1,5 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { AuthenticationSettings } from '../config/settings.ts';
+import { schemeFacts } from '../config/signature-schemes.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { decodeStandardWebhooksKey } from './standard-webhooks.ts';
 
@@ -15,9 +16,9 @@ export interface Keys {
  * @throws SettingsError naming every secret that would prove nothing, and settings under which nobody or anybody gets in
  */
 export function loadKeys(settings: AuthenticationSettings): Keys {
-  const standard = settings.signatureScheme === 'standard-webhooks';
-  const decode = standard ? decodeStandardWebhooksKey : decodeText;
-  const form = standard ? 'whsec_ and then base64' : 'some text';
+  const { whsecKeys = false } = schemeFacts(settings.signatureScheme);
+  const decode = whsecKeys ? decodeStandardWebhooksKey : decodeText;
+  const form = whsecKeys ? 'whsec_ and then base64' : 'some text';
   const faults = findCombinationFaults(settings);
   const load = (variable: string, wanted: string, bytes: readonly (Uint8Array | undefined)[]): Uint8Array[] =>
     bytes.flatMap((key, index) => {

@@ -21,11 +21,15 @@ export function readTimestamp(
   // It is read only where a signature was presented, so the credentials are there, but not whole.
   if (header === 'missing') return 'incomplete';
   if (typeof header === 'string') return header;
+  return checkTimestamp(header.value, rule.toleranceSeconds, now) ?? header;
+}
+
+/** @returns `undefined` where it is one, and within the tolerance */
+export function checkTimestamp(text: string, toleranceSeconds: number, now: number): Reason | undefined {
   // Digits and nothing else: Number would take signs, fractions, exponents, hexadecimal and white space too. Twelve of
   // them reach past the year 30000 and still tell milliseconds from seconds.
-  if (!/^[0-9]{1,12}$/.test(header.value)) return 'malformed';
-  const age = Math.floor(now / 1000) - Number(header.value);
-  if (age > rule.toleranceSeconds) return 'stale';
-  if (age < -rule.toleranceSeconds) return 'future';
-  return header;
+  if (!/^[0-9]{1,12}$/.test(text)) return 'malformed';
+  const age = Math.floor(now / 1000) - Number(text);
+  if (age > toleranceSeconds) return 'stale';
+  return age < -toleranceSeconds ? 'future' : undefined;
 }

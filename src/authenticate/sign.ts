@@ -2,12 +2,13 @@ import { isUtf8 } from 'node:buffer';
 import { type KeyObject, randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import type { AuthenticationSettings } from '../config/settings.ts';
+import { SIGNATURE_SCHEMES } from '../config/signature-schemes.ts';
 import { loadKeys } from './load-keys.ts';
 import { computeSignature } from './signature-claim.ts';
-import { ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER } from './standard-webhooks.ts';
+import { STANDARD_NAMES, SVIX_NAMES } from './standard-webhooks.ts';
 
 export interface SignOptions {
-  /** The `webhook-id` of the scheme `standard-webhooks`; a random one where it is left out. */
+  /** The `webhook-id` of the scheme `standard-webhooks`, or `svix-id`; a random one where it is left out. */
   readonly id?: string;
 }
 
@@ -17,7 +18,7 @@ export interface SignOptions {
  *
  * @param now epoch milliseconds
  * @throws SettingsError as `createAuthenticator` does
- * @throws TypeError where the scheme is `standard-webhooks` and the body is not UTF-8
+ * @throws TypeError where the scheme is `standard-webhooks` or `svix` and the body is not UTF-8
  */
 export function signHeaders(
   settings: AuthenticationSettings,
@@ -50,13 +51,21 @@ function signatureHeaders(
         [settings.signatureHeader]: computeSignature(key, `${seconds}.`, body).toString('hex'),
         [settings.timestampHeader]: seconds,
       };
-    case 'standard-webhooks': {
+    case 'hookdeck':
+      return { [SIGNATURE_SCHEMES.hookdeck.headers[0]]: computeSignature(key, '', body).toString('base64') };
+    case 'convoy': {
+      const digest = computeSignature(key, `${seconds},`, body).toString('hex');
+      return { [SIGNATURE_SCHEMES.convoy.headers[0]]: `t=${seconds},v1=${digest}` };
+    }
+    case 'standard-webhooks':
+    case 'svix': {
       // The package signs text, and would sign replacement characters in place of bytes that are none.
-      if (!isUtf8(body)) throw new TypeError('The scheme standard-webhooks signs UTF-8 only.');
+      if (!isUtf8(body)) throw new TypeError('This signature scheme signs UTF-8 only.');
       const id = options.id ?? `msg_${randomUUID()}`;
       const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
       const signature = new Webhook(key.export(), { format: 'raw' }).sign(id, new Date(now), text);
-      return { [ID_HEADER]: id, [TIMESTAMP_HEADER]: seconds, [SIGNATURE_HEADER]: signature };
+      const names = settings.signatureScheme === 'svix' ? SVIX_NAMES : STANDARD_NAMES;
+      return { [names.id]: id, [names.timestamp]: seconds, [names.signature]: signature };
     }
   }
 }

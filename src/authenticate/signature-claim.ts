@@ -5,12 +5,17 @@ import type { Reason } from './read-header.ts';
 /** Bytes of an HMAC-SHA256. */
 export const SIGNATURE_BYTES = 32;
 
+/** A sender in the middle of a rotation sends two; each further one costs a comparison for every key. */
+export const MAX_SIGNATURES = 16;
+
 /** What a request claims about a body that has not been read yet. */
 export interface SignatureClaim {
   /** Stands before the body in what was signed. */
   readonly prefix: string;
   /** Decoded, each of `SIGNATURE_BYTES`; one right one is enough. */
   readonly signatures: readonly Uint8Array[];
+  /** Whether the signature of this body could have been made for another one; no such body is proven. */
+  readonly isAmbiguous?: (body: Uint8Array) => boolean;
 }
 
 /**
@@ -31,6 +36,7 @@ export function computeSignature(key: KeyObject, prefix: string, body: Uint8Arra
 
 /** The position from 1 of the first key that made one of the claimed signatures; 0 where none did. */
 export function matchSignature(claim: SignatureClaim, keys: readonly KeyObject[], body: Uint8Array): number {
+  if (claim.isAmbiguous?.(body)) return 0;
   return firstMatch(
     claim.signatures,
     keys.map((key) => computeSignature(key, claim.prefix, body)),

@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { makeSignatureKey, makeToken } from '../config/make-secret.ts';
 import { errnoCode } from '../config/read-text-file.ts';
-import type { SignatureScheme } from '../config/settings.ts';
+import { SCHEME_NAMES, type SignatureScheme } from '../config/signature-schemes.ts';
 import { writeNewFile } from '../config/write-new-file.ts';
 import { makeDatabaseSecrets } from './make-database-secrets.ts';
 import { registerRotate } from './secrets-rotate.ts';
 import { registerScan } from './secrets-scan.ts';
-
-const SCHEMES = ['body', 'timestamped', 'standard-webhooks'] as const satisfies readonly SignatureScheme[];
 
 const KINDS = {
   token: {
@@ -69,7 +67,7 @@ export function register(program: Command): void {
     .command('new')
     .description('make a strong secret (32 random bytes) and print the line for .env')
     .addOption(new Option('--kind <kind>', 'what it is for (default: token)').choices(Object.keys(KINDS)))
-    .addOption(new Option('--scheme <scheme>', 'what a signature key has to fit (default: body)').choices(SCHEMES))
+    .addOption(new Option('--scheme <scheme>', 'what a signature key has to fit (default: body)').choices(SCHEME_NAMES))
     .addOption(new Option('--file <path>', 'write it to a new file and print the NAME_FILE line').conflicts('all'))
     .addOption(new Option('--all', 'make every file a container set-up needs and has not').conflicts('kind'))
     .addOption(

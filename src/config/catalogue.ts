@@ -45,7 +45,7 @@ export const CATALOGUE = {
   INSTANTLY_SIGNATURE_SCHEME: {
     group: 'Authentication',
     default: 'body',
-    meaning: 'How requests are signed: body, timestamped or standard-webhooks.',
+    meaning: 'How requests are signed: body, timestamped, standard-webhooks, hookdeck, svix or convoy.',
   },
   INSTANTLY_SIGNATURE_HEADER: {
     group: 'Authentication',

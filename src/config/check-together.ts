@@ -1,11 +1,10 @@
-import { findStandardWebhooksFaults, isShortSecret } from './parse-keys.ts';
+import { findUnfitKeys, isShortSecret } from './parse-keys.ts';
 import type { Environment } from './read-environment.ts';
 import type { Secret } from './secret.ts';
 import type { ParsedSettings } from './settings-schema.ts';
+import { schemeFacts } from './signature-schemes.ts';
 
 type Parsed = Partial<ParsedSettings>;
-
-const STANDARD_WEBHOOKS_HEADERS: readonly string[] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
 
 /** The first must not exceed the second. */
 const ORDERED = [
@@ -23,9 +22,9 @@ export function findContradictions(parsed: Parsed, environment: Environment): st
     ...checkOrder(parsed),
     ...checkHeaders(parsed),
     ...checkRequire(parsed, environment),
-    ...(parsed.INSTANTLY_SIGNATURE_SCHEME === 'standard-webhooks'
-      ? findStandardWebhooksFaults(parsed.INSTANTLY_SECRET ?? []).map((message) => `INSTANTLY_SECRET ${message}`)
-      : []),
+    ...findUnfitKeys(parsed.INSTANTLY_SECRET ?? [], parsed.INSTANTLY_SIGNATURE_SCHEME ?? 'body').map(
+      (message) => `INSTANTLY_SECRET ${message}`,
+    ),
     ...checkStore(parsed, environment),
   ];
 }
@@ -117,11 +116,10 @@ function checkHeaders(parsed: Parsed): string[] {
     const other = timestamp === token ? 'INSTANTLY_WEBHOOK_TOKEN_HEADER' : 'INSTANTLY_SIGNATURE_HEADER';
     faults.push(`INSTANTLY_TIMESTAMP_HEADER and ${other} must name two different headers`);
   }
-  const standard = parsed.INSTANTLY_SIGNATURE_SCHEME === 'standard-webhooks';
-  if (standard && token !== undefined && STANDARD_WEBHOOKS_HEADERS.includes(token)) {
-    faults.push(
-      `INSTANTLY_WEBHOOK_TOKEN_HEADER must not be ${STANDARD_WEBHOOKS_HEADERS.join(', ')}, which the standard-webhooks scheme uses`,
-    );
+  const scheme = parsed.INSTANTLY_SIGNATURE_SCHEME ?? 'body';
+  const { headers } = schemeFacts(scheme);
+  if (token !== undefined && headers.includes(token)) {
+    faults.push(`INSTANTLY_WEBHOOK_TOKEN_HEADER must not be ${headers.join(', ')}, which the ${scheme} scheme uses`);
   }
   return faults;
 }

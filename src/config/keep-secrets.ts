@@ -3,10 +3,11 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
 import type { LocalFile } from './find-local-file.ts';
 import { makeSignatureKey, makeToken } from './make-secret.ts';
-import { findStandardWebhooksFaults, parseKeys, parseOneSecret } from './parse-keys.ts';
+import { findUnfitKeys, parseKeys, parseOneSecret } from './parse-keys.ts';
 import { errnoCode, explainUnreadable, readTextFile, show, UnreadableFile } from './read-text-file.ts';
 import type { Secret } from './secret.ts';
-import type { GeneratedSecret, SignatureScheme } from './settings.ts';
+import type { GeneratedSecret } from './settings.ts';
+import type { SignatureScheme } from './signature-schemes.ts';
 import { writeNewFile } from './write-new-file.ts';
 
 const LIMIT = 64 * 1024;
@@ -115,10 +116,7 @@ function parseKept(
     faults.push(...parsed.faults);
   } else {
     const parsed = parseKeys(text);
-    const unfit =
-      'value' in parsed && name === 'INSTANTLY_SECRET' && scheme === 'standard-webhooks'
-        ? findStandardWebhooksFaults(parsed.value)
-        : [];
+    const unfit = 'value' in parsed && name === 'INSTANTLY_SECRET' ? findUnfitKeys(parsed.value, scheme) : [];
     if ('value' in parsed && unfit.length === 0) return parsed.value;
     faults.push(...('faults' in parsed ? parsed.faults : unfit));
   }

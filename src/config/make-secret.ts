@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { SignatureScheme } from './settings.ts';
+import { type SignatureScheme, schemeFacts } from './signature-schemes.ts';
 
 const RANDOM_BYTES = 32;
 
@@ -10,5 +10,5 @@ export function makeToken(): string {
 
 /** A key in the form the scheme's other implementations take. */
 export function makeSignatureKey(scheme: SignatureScheme): string {
-  return scheme === 'standard-webhooks' ? `whsec_${randomBytes(RANDOM_BYTES).toString('base64')}` : makeToken();
+  return schemeFacts(scheme).whsecKeys ? `whsec_${randomBytes(RANDOM_BYTES).toString('base64')}` : makeToken();
 }

@@ -1,5 +1,6 @@
 import { fault, type Parsed } from './parsed.ts';
 import { Secret } from './secret.ts';
+import { type SignatureScheme, schemeFacts } from './signature-schemes.ts';
 
 const MIN_CHARACTERS = 16;
 /** What fits a request header beside everything else in it. */
@@ -39,13 +40,14 @@ function findMistake(key: string): string | undefined {
   return undefined;
 }
 
-/** What stands against these keys under the Standard Webhooks scheme (`whsec_` and base64, as its specification writes them). */
-export function findStandardWebhooksFaults(keys: readonly Secret[]): string[] {
+/** What is wrong with these keys under a scheme; one that takes keys of Standard Webhooks takes them as its specification writes them. */
+export function findUnfitKeys(keys: readonly Secret[], scheme: SignatureScheme): string[] {
+  if (!schemeFacts(scheme).whsecKeys) return [];
   return keys.flatMap((key, index) =>
     isStandardWebhooksKey(key.reveal())
       ? []
       : [
-          `has a key${position(index, keys.length)} that does not fit INSTANTLY_SIGNATURE_SCHEME=standard-webhooks: it must be whsec_ followed by the base64 of at least ${MIN_STANDARD_WEBHOOKS_BYTES} bytes; make one with "secrets new --kind signature --scheme standard-webhooks"`,
+          `has a key${position(index, keys.length)} that does not fit INSTANTLY_SIGNATURE_SCHEME=${scheme}: it must be whsec_ followed by the base64 of at least ${MIN_STANDARD_WEBHOOKS_BYTES} bytes; make one with "secrets new --kind signature --scheme ${scheme}"`,
         ],
   );
 }

@@ -7,6 +7,7 @@ import { parseWholeNumber } from './parse-number.ts';
 import { parseSize } from './parse-size.ts';
 import { parseHttpsUrl, parseSqliteUrl } from './parse-url.ts';
 import type { Parsed } from './parsed.ts';
+import { SCHEME_NAMES } from './signature-schemes.ts';
 
 const DAY_SECONDS = 86_400;
 const KB = 1024;
@@ -54,9 +55,7 @@ export function settingsSchema(cwd: string) {
       CATALOGUE.INSTANTLY_WEBHOOK_TOKEN_HEADER.default,
     ),
     INSTANTLY_SECRET: parsedBy(parseKeys).optional(),
-    INSTANTLY_SIGNATURE_SCHEME: word('body', 'timestamped', 'standard-webhooks').prefault(
-      CATALOGUE.INSTANTLY_SIGNATURE_SCHEME.default,
-    ),
+    INSTANTLY_SIGNATURE_SCHEME: word(...SCHEME_NAMES).prefault(CATALOGUE.INSTANTLY_SIGNATURE_SCHEME.default),
     INSTANTLY_SIGNATURE_HEADER: parsedBy(parseHeaderName).prefault(CATALOGUE.INSTANTLY_SIGNATURE_HEADER.default),
     INSTANTLY_TIMESTAMP_HEADER: parsedBy(parseHeaderName).prefault(CATALOGUE.INSTANTLY_TIMESTAMP_HEADER.default),
     INSTANTLY_SIGNATURE_TOLERANCE_SECONDS: seconds(1, DAY_SECONDS).prefault(

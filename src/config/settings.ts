@@ -1,6 +1,5 @@
 import type { Secret } from './secret.ts';
-
-export type SignatureScheme = 'body' | 'timestamped' | 'standard-webhooks';
+import type { SignatureScheme } from './signature-schemes.ts';
 
 /** Where a key came from, for the start-up notice and the doctor; never its value. */
 export type SecretOrigin = 'environment' | 'file' | 'generated';

@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto';
 import { accepts, LONG, refusal, refuses, sendsFields, signature } from '../support/credential-rows.ts';
 import {
+  type Headers,
   hmacHex,
   KEY,
   nowSeconds,
@@ -123,3 +125,38 @@ runTable(
     refuses('in the header of another scheme', 'missing', (body) => signed(body)),
   ],
 );
+
+const base64 = (body: string, key: string) => createHmac('sha256', key).update(body).digest('base64');
+
+runTable('scheme hookdeck', { INSTANTLY_SECRET: `${KEY},${OLD_KEY}`, INSTANTLY_SIGNATURE_SCHEME: 'hookdeck' }, [
+  accepts('right', 'instantly:hmac:1', (body) => ({ 'x-hookdeck-signature': base64(body, KEY) })),
+  accepts('the second header alone is ours', 'instantly:hmac:2', (body) => ({
+    'x-hookdeck-signature': base64(body, MARK),
+    'x-hookdeck-signature-2': base64(body, OLD_KEY),
+  })),
+  refuses('with an unknown key', 'mismatch', (body) => ({ 'x-hookdeck-signature': base64(body, MARK) })),
+  refuses('in the header of another scheme', 'missing', (body) => signed(body)),
+]);
+
+runTable('scheme svix', { INSTANTLY_SECRET: STANDARD_KEY, INSTANTLY_SIGNATURE_SCHEME: 'svix' }, [
+  accepts('right', 'instantly:hmac:1', (body) => branded(signedStandard(body))),
+  accepts('without its name', 'instantly:hmac:1', (body) => signedStandard(body)),
+  refuses('stale', 'stale', (body) => branded(signedStandard(body, nowSeconds() - 330))),
+]);
+
+function branded(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.replace('webhook-', 'svix-'), value]));
+}
+
+runTable('scheme convoy', { INSTANTLY_SECRET: KEY, INSTANTLY_SIGNATURE_SCHEME: 'convoy' }, [
+  accepts('advanced', 'instantly:hmac:1', (body) =>
+    convoy(`t=${nowSeconds()},v1=${hmacHex(KEY, body, `${nowSeconds()},`)}`),
+  ),
+  accepts('simple', 'instantly:hmac:1', (body) => convoy(hmacHex(KEY, body))),
+  accepts('simple in base64', 'instantly:hmac:1', (body) => convoy(base64(body, KEY))),
+  refuses('stale', 'stale', (body) => convoy(`t=1700000000,v1=${hmacHex(KEY, body, '1700000000,')}`)),
+]);
+
+function convoy(value: string): Headers {
+  return { 'x-convoy-signature': value };
+}

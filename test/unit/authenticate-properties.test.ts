@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { SignatureScheme } from '../../src/config/settings.ts';
+import type { SignatureScheme } from '../../src/config/signature-schemes.ts';
 import {
   authenticatorOf,
   hmacHex,
@@ -59,6 +59,31 @@ const SCHEMES: readonly SchemeUnderTest[] = [
       `${NOW_SECONDS}`,
     ],
   },
+  {
+    name: 'svix',
+    key: `whsec_${keyBytes.toString('base64')}`,
+    signature: (body) => createHmac('sha256', keyBytes).update(`msg_1.${NOW_SECONDS}.`).update(body).digest(),
+    headers: (signature) => [
+      'svix-signature',
+      `v1,${Buffer.from(signature).toString('base64')}`,
+      'svix-id',
+      'msg_1',
+      'svix-timestamp',
+      `${NOW_SECONDS}`,
+    ],
+  },
+  {
+    name: 'hookdeck',
+    key: KEY,
+    signature: (body) => Buffer.from(hmacHex(KEY, body), 'hex'),
+    headers: (signature) => ['x-hookdeck-signature', Buffer.from(signature).toString('base64')],
+  },
+  {
+    name: 'convoy',
+    key: KEY,
+    signature: (body) => Buffer.from(hmacHex(KEY, body, `${NOW_SECONDS},`), 'hex'),
+    headers: (signature) => ['x-convoy-signature', `t=${NOW_SECONDS},v1=${Buffer.from(signature).toString('hex')}`],
+  },
 ];
 
 function flipBit(value: Uint8Array, bit: number): Uint8Array {
@@ -99,13 +124,14 @@ describe.each(SCHEMES)('scheme $name', ({ name, key, signature, headers }) => {
     expect(new Set(outcomes)).toEqual(new Set(['rejected: mismatch']));
   });
 
-  test('one changed bit of the signature as it is written is refused, save that which is the case of a hex digit', () => {
+  test('one changed bit of the signature as it is written is refused, save the case of a hex digit and the version of Convoy', () => {
     const body = Buffer.from('{}');
     const right = headers(signature(body));
     const text = Buffer.from(right[1] ?? '', 'latin1');
     const accepted = Array.from({ length: text.length * 8 }, (_, bit) => {
       const written = Buffer.from(flipBit(text, bit)).toString('latin1');
-      const onlyCase = name !== 'standard-webhooks' && written.toLowerCase() === text.toString('latin1');
+      const isHex = name === 'body' || name === 'timestamped' || name === 'convoy';
+      const onlyCase = isHex && written.toLowerCase().replace(/,v\d=/, ',v1=') === text.toString('latin1');
       const outcome = outcomeOf(authenticator, [right[0] ?? '', written, ...right.slice(2)], body);
       return outcome === 'instantly:hmac:1' && !onlyCase ? written : undefined;
     });
@@ -133,6 +159,7 @@ describe('what an unproven caller may send', () => {
     'webhook-id',
     'webhook-timestamp',
     'webhook-signature',
+    ...SCHEMES.flatMap(({ headers }) => headers(Buffer.alloc(32)).filter((_, index) => index % 2 === 0)),
   ];
   // Near to right, so that the checks behind the first one are reached as well.
   const value = fc.oneof(
@@ -140,6 +167,9 @@ describe('what an unproven caller may send', () => {
     fc.constantFrom(`${NOW_SECONDS}`, 'msg_1', '', '__proto__'),
     fc.uint8Array({ minLength: 32, maxLength: 32 }).map((digest) => Buffer.from(digest).toString('hex')),
     fc.uint8Array({ minLength: 32, maxLength: 32 }).map((digest) => `v1,${Buffer.from(digest).toString('base64')}`),
+    fc
+      .uint8Array({ minLength: 32, maxLength: 32 })
+      .map((digest) => `t=${NOW_SECONDS},v1=${Buffer.from(digest).toString('base64')}`),
     fc.base64String().map((text) => `Basic ${text}`),
     fc.string().map((text) => `Bearer ${text}`),
   );

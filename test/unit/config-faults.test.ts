@@ -16,7 +16,7 @@ const TOKENS = [
   'INSTANTLY_WRITE_KEY',
 ] as const;
 const SECRETS = [...LISTS, ...TOKENS, 'AUDIT_KEY', 'DATABASE_URL'] as const;
-const SCHEMES = 'body, timestamped, standard-webhooks';
+const SCHEMES = 'body, timestamped, standard-webhooks, hookdeck, svix, convoy';
 const LEVELS = 'fatal, error, warn, info, debug, trace, silent';
 const SIZE = 'must be a size such as 512kb, 10mb or 1048576 (bytes), from';
 const HEADER = 'must be the name of an HTTP header alone: letters, digits and hyphens, such as x-webhook-secret';
@@ -156,7 +156,15 @@ describe('two settings that contradict each other', () => {
     ],
     [
       { INSTANTLY_SIGNATURE_SCHEME: 'standard-webhooks', INSTANTLY_WEBHOOK_TOKEN_HEADER: 'webhook-id' },
-      'INSTANTLY_WEBHOOK_TOKEN_HEADER must not be webhook-id, webhook-timestamp, webhook-signature, which the standard-webhooks scheme uses',
+      'INSTANTLY_WEBHOOK_TOKEN_HEADER must not be webhook-signature, webhook-id, webhook-timestamp, which the standard-webhooks scheme uses',
+    ],
+    [
+      { INSTANTLY_SIGNATURE_SCHEME: 'hookdeck', INSTANTLY_WEBHOOK_TOKEN_HEADER: 'X-Hookdeck-Signature-2' },
+      'INSTANTLY_WEBHOOK_TOKEN_HEADER must not be x-hookdeck-signature, x-hookdeck-signature-2, which the hookdeck scheme uses',
+    ],
+    [
+      { INSTANTLY_SIGNATURE_SCHEME: 'svix', INSTANTLY_SECRET: KEY },
+      `INSTANTLY_SECRET has a key ${UNFIT.replaceAll('standard-webhooks', 'svix')}`,
     ],
     [
       { INSTANTLY_REQUIRE: 'both', INSTANTLY_SECRET: KEY },

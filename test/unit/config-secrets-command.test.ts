@@ -50,6 +50,8 @@ describe('one secret', () => {
     [['--kind', 'signature'], 'INSTANTLY_SECRET', /^[\w-]{43}$/],
     [['--kind', 'signature', '--scheme', 'timestamped'], 'INSTANTLY_SECRET', /^[\w-]{43}$/],
     [['--kind', 'signature', '--scheme', 'standard-webhooks'], 'INSTANTLY_SECRET', /^whsec_[A-Za-z0-9+/]{43}=$/],
+    [['--kind', 'signature', '--scheme', 'svix'], 'INSTANTLY_SECRET', /^whsec_[A-Za-z0-9+/]{43}=$/],
+    [['--kind', 'signature', '--scheme', 'hookdeck'], 'INSTANTLY_SECRET', /^[\w-]{43}$/],
     [['--kind', 'audit'], 'AUDIT_KEY', /^[\w-]{43}$/],
     [['--kind', 'admin'], 'ADMIN_TOKEN', /^[\w-]{43}$/],
     [['--kind', 'metrics'], 'METRICS_TOKEN', /^[\w-]{43}$/],
