@@ -2,7 +2,8 @@ import type { AuditEntry, AuditValue } from '../audit/entry.ts';
 import type { AuditCursor, AuditTail } from '../inbox/store.ts';
 import { interruptible } from './interrupt.ts';
 import { commandSettings, type ReadableStore, readStore } from './open-store.ts';
-import { printAtPace, printable, printJson, toJson } from './print.ts';
+import { printAtPace, printJson, toJson } from './print.ts';
+import { printable } from './printable.ts';
 
 /** Entries read at once while following. */
 const PAGE = 1_000;

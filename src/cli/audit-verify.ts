@@ -7,7 +7,8 @@ import { type AuditVerdict, verifyAudit } from '../audit/verify.ts';
 import { errnoCode } from '../config/read-text-file.ts';
 import type { AuditSnapshot } from '../inbox/store.ts';
 import { commandSettings, type ReadableStore, readStore } from './open-store.ts';
-import { count, note, print, printable, printJson } from './print.ts';
+import { count, note, print, printJson } from './print.ts';
+import { printable } from './printable.ts';
 import { startProgress } from './progress.ts';
 
 const PAGE = 2_000;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { endDespiteThreads } from '../end-despite-threads.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { Interrupted } from './interrupt.ts';
+import { printableLines } from './printable.ts';
 
 /** Exit codes: sysexits.h names 78 EX_CONFIG. */
 const FAILED = 1;
@@ -61,10 +62,10 @@ function report(error: unknown): number {
   }
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof SettingsError) {
-    for (const fault of error.faults) process.stderr.write(`${fault}\n`);
+    for (const fault of error.faults) process.stderr.write(`${printableLines(fault)}\n`);
     return BAD_SETTINGS;
   }
-  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`error: ${printableLines(error instanceof Error ? error.message : String(error))}\n`);
   return FAILED;
 }
 

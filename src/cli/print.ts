@@ -1,26 +1,8 @@
 import { once } from 'node:events';
 import Table from 'cli-table3';
+import { printable, printableLines } from './printable.ts';
 
 export type Cell = string | number | null;
-
-/** Control characters and those that reverse the direction of text. */
-const UNPRINTABLE = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
-
-/** Payloads are a stranger's words: on a terminal some of them could move the cursor or rewrite what stands there. */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, escapeUnit);
-}
-
-/** As `printable`, save that lines stay lines. */
-export function printableLines(text: string): string {
-  return text.replace(UNPRINTABLE, (character) =>
-    character === '\n' || character === '\t' ? character : escapeUnit(character),
-  );
-}
-
-function escapeUnit(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-}
 
 /** One JSON document. Inside a string an escape says the same as the character, so nothing is lost. */
 export function toJson(value: unknown, indent = 2): string {
@@ -37,7 +19,7 @@ export function printJson(value: unknown): void {
 
 /** What is worth knowing beside the result, where a person reads it. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printableLines(text)}\n`);
 }
 
 /** For output of any length: waits while whoever reads it is slower than we are. */

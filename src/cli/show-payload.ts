@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { printableLines, toJson } from './print.ts';
+import { toJson } from './print.ts';
+import { printableLines } from './printable.ts';
 
 /** Characters of a text shown; the rest is for `--raw`. */
 const SHOWN = 100_000;

@@ -1,5 +1,6 @@
 import type { CopyVerdict } from '../stores/copy/copy-store.ts';
-import { type Cell, count, note, print, printable, printTable } from './print.ts';
+import { type Cell, count, note, print, printTable } from './print.ts';
+import { printable } from './printable.ts';
 
 /** Characters of a SHA-256 that are shown to people. */
 const SHOWN = 16;

@@ -91,7 +91,7 @@ function describe(failure: ApiFailure, json: unknown, secrets: readonly string[]
   if (failure === 'unreadable') return json === undefined ? 'it is no JSON' : 'it leads elsewhere';
   if (failure !== 'refused' || !isApiError(json)) return undefined;
   const masked = secrets.reduce((text, secret) => text.replaceAll(secret, '[value]'), json.message);
-  return masked.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, ' ').slice(0, MAX_DETAIL);
+  return masked.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').slice(0, MAX_DETAIL);
 }
 
 /** Every text of a body that is long enough to be a secret. */

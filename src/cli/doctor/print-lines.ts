@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
-import { note, print, printable } from '../print.ts';
+import { note, print } from '../print.ts';
+import { printable } from '../printable.ts';
 import type { Line, Status } from './check.ts';
 
 const STATUSES: readonly Status[] = ['fail', 'warn', 'skip', 'ok'];
