@@ -86,7 +86,12 @@ function composeApp(parts: HttpParts, watch: Pick<AppOptions, 'onBegin' | 'onEnd
       receive,
       health: createHealth(),
       ready: createReady(parts.readiness, parts.registration),
-      metrics: createMetricsRoute({ ...metrics.registries, readToken: parts.readMetricsToken, failures }),
+      metrics: createMetricsRoute({
+        ...metrics.registries,
+        readToken: parts.readMetricsToken,
+        allow: settings.metricsAllow,
+        failures,
+      }),
     }),
     logger,
     trustProxy: settings.http.trustProxy,

@@ -52,7 +52,8 @@ export async function serve(settings: Settings, output: LogOutput, options: Serv
   const onHangUp = (): void => receiver.secrets.live.reload('SIGHUP');
   process.on('SIGHUP', onHangUp);
   const handlers = receiver.handlers.map(({ handler }) => handler);
-  logger.info({ port, data: storeLocation(settings.store), handlers }, 'receiving');
+  const metrics = settings.metricsToken === undefined ? settings.metricsAllow.text : 'token';
+  logger.info({ port, data: storeLocation(settings.store), handlers, metrics }, 'receiving');
   if (notice) process.stderr.write(startNotice(settings, port, handlers));
   await aborted(stop);
   process.removeListener('SIGHUP', onHangUp);

@@ -58,6 +58,7 @@ export function buildSettings(
     retentionMs: parsed.RETENTION_DAYS * DAY,
     minFreeDiskBytes: parsed.MIN_FREE_DISK,
     metricsToken: parsed.METRICS_TOKEN,
+    metricsAllow: parsed.METRICS_ALLOW,
     adminToken: parsed.ADMIN_TOKEN,
     publicUrl: parsed.PUBLIC_URL,
     instantly: buildInstantly(parsed),

@@ -167,6 +167,11 @@ export const CATALOGUE = {
     meaning: 'Bearer token that GET /metrics then asks for.',
     secret: true,
   },
+  METRICS_ALLOW: {
+    group: 'Audit, metrics and log',
+    default: 'loopback',
+    meaning: 'Without METRICS_TOKEN: networks that GET /metrics answers: loopback, private, all, or 10.1.0.0/16.',
+  },
   ADMIN_TOKEN: {
     group: 'Audit, metrics and log',
     default: '',

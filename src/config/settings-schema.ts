@@ -3,6 +3,7 @@ import { CATALOGUE, type SettingName } from './catalogue.ts';
 import { parseDatabaseUrl } from './parse-database-url.ts';
 import { parseHeaderName, parseHost, parseWebhookPath } from './parse-http-names.ts';
 import { parseBearerToken, parseKeys, parseOneSecret } from './parse-keys.ts';
+import { parseNetworks } from './parse-networks.ts';
 import { parseWholeNumber } from './parse-number.ts';
 import { parseSize } from './parse-size.ts';
 import { parseHttpsUrl, parseSqliteUrl } from './parse-url.ts';
@@ -86,6 +87,7 @@ export function settingsSchema(cwd: string) {
     AUDIT_ANONYMOUS_PER_MINUTE: count(1, 1_000_000).prefault(CATALOGUE.AUDIT_ANONYMOUS_PER_MINUTE.default),
     AUDIT_RETENTION_DAYS: days(36_500).prefault(CATALOGUE.AUDIT_RETENTION_DAYS.default),
     METRICS_TOKEN: parsedBy(parseBearerToken).optional(),
+    METRICS_ALLOW: parsedBy(parseNetworks).prefault(CATALOGUE.METRICS_ALLOW.default),
     ADMIN_TOKEN: parsedBy(parseBearerToken).optional(),
     LOG_LEVEL: word('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent').prefault(CATALOGUE.LOG_LEVEL.default),
     INSTANTLY_API_KEY: parsedBy(parseBearerToken).optional(),

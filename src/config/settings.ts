@@ -1,3 +1,4 @@
+import type { Networks } from './parse-networks.ts';
 import type { Secret } from './secret.ts';
 import type { SignatureScheme } from './signature-schemes.ts';
 
@@ -34,6 +35,8 @@ export interface Settings {
   readonly retentionMs: number;
   readonly minFreeDiskBytes: number;
   readonly metricsToken: Secret | undefined;
+  /** Whom /metrics answers while no token is set. */
+  readonly metricsAllow: Networks;
   readonly adminToken: Secret | undefined;
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined;

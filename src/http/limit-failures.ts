@@ -13,7 +13,7 @@ const MAX_ADDRESSES = 20_000;
 export interface FailureLimit {
   /** Counts a failed authentication against its address: 401, or 429 once it has failed too often. Called for failing
    * requests only, so that an address shared with an attacker never keeps an authentic sender out. */
-  refuse(request: Request, response: Response, reason: Reason): Promise<Problem>;
+  refuse(request: Request, response: Response, reason: Reason | 'not-allowed'): Promise<Problem>;
 }
 
 /** IPv6 is counted by its /56; IPv4-mapped addresses, however written, as the IPv4 they are. */

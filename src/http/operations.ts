@@ -1,9 +1,11 @@
 import type { Request, Response } from 'express';
 import type { Registry } from 'prom-client';
 import type { ReadToken } from '../authenticate/index.ts';
+import type { Networks } from '../config/parse-networks.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
+import { clientAddress } from './read-address.ts';
 import type { Readiness } from './readiness.ts';
 
 export function createHealth() {
@@ -48,6 +50,8 @@ export interface MetricsOptions {
   /** Gives what tells the position of the token that a request proves, or a word for why it proves none; `undefined`: no
    * token is set now. */
   readonly readToken: () => ReadToken | undefined;
+  /** Whom it answers while there is no token. */
+  readonly allow: Networks;
   readonly failures: FailureLimit;
 }
 
@@ -64,7 +68,7 @@ export function createMetricsRoute(options: MetricsOptions) {
         throw await failures.refuse(request, response, token);
       }
       exchange.userId = 'metrics';
-    }
+    } else if (!isAllowed(request, options.allow)) throw await failures.refuse(request, response, 'not-allowed');
     const wantsOpenMetrics = request.headers.accept?.includes('application/openmetrics-text') === true;
     const text = await (wantsOpenMetrics ? asOpenMetrics() : asText());
     exchange.end(200, 'ok');
@@ -72,6 +76,13 @@ export function createMetricsRoute(options: MetricsOptions) {
     // Not send(): it would add a second charset to the type.
     response.status(200).setHeader('Content-Type', contentType).end(text);
   };
+}
+
+/** A proxy that TRUST_PROXY does not count hides who asks: what it passes on would all seem to come from its own address. */
+function isAllowed(request: Request, allow: Networks): boolean {
+  const isPassedOn = ['x-forwarded-for', 'forwarded', 'via'].some((name) => request.headers[name] !== undefined);
+  if (isPassedOn && request.app.get('trust proxy') === 0) return false;
+  return allow.has(clientAddress(request));
 }
 
 /** Scrapes that come while one is being written get its text: each takes milliseconds of the one thread, and where no token

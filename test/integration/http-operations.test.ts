@@ -93,6 +93,25 @@ runTable('metrics with a token', { ...BOTH_SCHEMES, METRICS_TOKEN }, [
   ),
 ]);
 
+const NOT_ALLOWED: Expected = { ...REFUSED, reason: 'not-allowed' };
+
+runTable('metrics without a token, from this machine', BOTH_SCHEMES, [
+  row('passed on by a proxy that is not believed', scrape({ 'x-forwarded-for': '127.0.0.1' }), NOT_ALLOWED),
+  row('the same by RFC 7239', scrape({ forwarded: 'for=127.0.0.1' }), NOT_ALLOWED),
+  row('the same by Via', scrape({ via: '1.1 proxy' }), NOT_ALLOWED),
+]);
+
+runTable('metrics without a token, behind a proxy that is believed', { ...BOTH_SCHEMES, TRUST_PROXY: '1' }, [
+  row('from the proxy itself', scrape(), METRICS),
+  row('a stranger', scrape({ 'x-forwarded-for': '203.0.113.7' }), NOT_ALLOWED),
+  row('one who claims to be this machine', scrape({ 'x-forwarded-for': '127.0.0.1, 203.0.113.7' }), NOT_ALLOWED),
+  row('IPv6', scrape({ 'x-forwarded-for': '2001:db8::1' }), NOT_ALLOWED),
+]);
+
+runTable('metrics for another network', { ...BOTH_SCHEMES, METRICS_ALLOW: '10.0.0.0/8' }, [
+  row('from this machine', scrape(), NOT_ALLOWED, ({ answer }) => expect(answer.text).not.toContain('instantly_')),
+]);
+
 describe('while the store is away', () => {
   let running: RunningReceiver;
   beforeAll(async () => {

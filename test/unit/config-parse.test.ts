@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseHeaderName, parseHost, parseWebhookPath } from '../../src/config/parse-http-names.ts';
 import { parseKeys } from '../../src/config/parse-keys.ts';
+import { parseNetworks } from '../../src/config/parse-networks.ts';
 import { parseWholeNumber } from '../../src/config/parse-number.ts';
 import { formatSize, parseSize } from '../../src/config/parse-size.ts';
 import { parseHttpsUrl, parseSqliteUrl } from '../../src/config/parse-url.ts';
@@ -271,4 +272,49 @@ describe('public URLs', () => {
     const parsed = parseHttpsUrl(url);
     expect('faults' in parsed && parsed.faults[0]).toContain(message);
   });
+});
+
+describe('networks', () => {
+  const has = (text: string, address: string): boolean | 'refused' => {
+    const networks = resultOf(parseNetworks(text));
+    return networks === 'refused' ? networks : networks.has(address);
+  };
+
+  test.each([
+    ['loopback', '127.0.0.1', true],
+    ['loopback', '127.8.9.1', true],
+    ['loopback', '::1', true],
+    ['loopback', '10.0.0.1', false],
+    ['loopback', '::2', false],
+    ['loopback', '', false],
+    ['loopback', 'localhost', false],
+    ['Loopback, private', '172.31.255.255', true],
+    ['private', '172.32.0.0', false],
+    ['private', 'fd00::1', true],
+    ['private', '127.0.0.1', false],
+    ['10.1.0.0/16', '10.1.255.1', true],
+    ['10.1.0.0/16', '10.2.0.0', false],
+    ['192.0.2.7', '192.0.2.7', true],
+    ['192.0.2.7', '192.0.2.8', false],
+    ['2001:db8::/32', '2001:db8:ffff::1', true],
+    ['2001:db8::/32', '2001:db9::1', false],
+    ['all', '203.0.113.1', true],
+    ['all', '2001:db8::1', true],
+  ])('%j and %j: %j', (text, address, expected) => {
+    expect(has(text, address)).toBe(expected);
+  });
+
+  test.each([
+    '',
+    ',',
+    'loopback,',
+    'local',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.0/8/8',
+    '10.0.0.0/',
+    '10.0.0.0/-1',
+    '10.0.0/8',
+    'example.com',
+  ])('%j is refused', (text) => expect(has(text, '10.0.0.1')).toBe('refused'));
 });
