@@ -10,6 +10,8 @@ export interface Service {
   readonly init?: boolean;
   readonly read_only?: boolean;
   readonly privileged?: boolean;
+  readonly mem_limit?: string;
+  readonly pids_limit?: number;
   readonly restart?: string;
   readonly profiles?: readonly string[];
   readonly depends_on?: readonly string[];

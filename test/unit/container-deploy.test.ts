@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { findInstruction, readHealthcheck } from '../../scripts/read-dockerfile.ts';
-import { CATALOGUE } from '../../src/config/catalogue.ts';
+import { CATALOGUE, isSecretSetting, SETTING_NAMES } from '../../src/config/catalogue.ts';
+import { parseWholeNumber } from '../../src/config/parse-number.ts';
 import { PROBLEMS } from '../../src/errors/problem.ts';
-import { compose, processes, service, services } from './compose-file.ts';
+import { compose, processes, service, services, withRole } from './compose-file.ts';
 import { ENTRY, image, imageSettings, interpolate, REPOSITORY, read, unknownSettings } from './deploy-files.ts';
 
 describe('docker-compose.yml', () => {
@@ -83,7 +84,9 @@ describe('docker-compose.yml', () => {
   });
 
   test.each(processes)('%s gets each secret as a file', (_, { environment = {}, secrets = [] }) => {
-    const named = Object.entries(environment).flatMap(([name, path]) => (name.endsWith('_FILE') ? [path] : []));
+    const named = Object.entries(environment).flatMap(([name, path]) =>
+      name.endsWith('_FILE') && path !== '' ? [path] : [],
+    );
     expect(named.toSorted()).toEqual(secrets.map((name) => `/run/secrets/${name}`).toSorted());
   });
 
@@ -101,6 +104,27 @@ describe('docker-compose.yml', () => {
   ])('with %j in .env the receiver believes %s proxies', (environment, proxies) => {
     const value = interpolate(receiver.environment?.['TRUST_PROXY'] ?? '', environment);
     expect(value === '' ? CATALOGUE.TRUST_PROXY.default : value).toBe(proxies);
+  });
+
+  test('with DOMAIN and PUBLISH both, no number of proxies is taken for granted', () => {
+    const setting = receiver.environment?.['TRUST_PROXY'] ?? '';
+    const both = { DOMAIN: 'hooks.example.org', PUBLISH: '0.0.0.0:3000' };
+    expect(parseWholeNumber(interpolate(setting, both), 0, 32)).toHaveProperty('faults');
+    expect(interpolate(setting, { ...both, TRUST_PROXY: '0' })).toBe('0');
+    expect(interpolate(setting, { PUBLISH: '0.0.0.0:3000' })).toBe('');
+  });
+
+  test('bounds the memory and the processes of every service', () => {
+    const lacking = services.filter(([, { mem_limit, pids_limit }]) => !(mem_limit && Number(pids_limit) > 0));
+    expect(lacking.map(([name]) => name)).toEqual([]);
+  });
+
+  test.each(withRole('worker'))('%s gets no credential, though .env may hold them all', (name) => {
+    const needed: readonly string[] = ['DATABASE_URL', 'AUDIT_KEY', 'METRICS_TOKEN'];
+    const kept = SETTING_NAMES.filter((setting) => isSecretSetting(setting) && !needed.includes(setting))
+      .flatMap((setting) => [setting, `${setting}_FILE`])
+      .filter((variable) => service(name).environment?.[variable] !== '');
+    expect(kept).toEqual([]);
   });
 
   test('the secrets that the services need are those that the set-up makes', () => {
