@@ -1,5 +1,5 @@
 import type { HandlerContext } from '../events/define-handler.ts';
-import { parseBody } from '../events/parse-body.ts';
+import { parseBody, type ReadableBody } from '../events/parse-body.ts';
 import type { InstantlyEvent } from '../events/types.ts';
 import type { ClaimedDelivery } from '../inbox/store.ts';
 
@@ -18,6 +18,7 @@ export interface HandlerArguments {
 export function buildEvent(delivery: ClaimedDelivery, tools: RunTools): HandlerArguments {
   const body = parseBody(delivery.body);
   if (!body.ok) throw new TypeError('the stored body is not a JSON object');
+  removePrototypeKeys(body);
   const event = {
     id: delivery.eventId,
     type: delivery.type,
@@ -38,4 +39,25 @@ export function buildEvent(delivery: ClaimedDelivery, tools: RunTools): HandlerA
   };
   // The type names the payload's shape, which is the sender's promise: `payload` is typed so, and said to be unchecked.
   return { event: event as InstantlyEvent, context };
+}
+
+/**
+ * A sender can name a member `__proto__`, and code that copies members (`Object.assign`, a deep merge) would take it for the
+ * prototype; `constructor` with a `prototype` in it leads there as well. Without recursion, since a payload may be nested
+ * as deeply as it is long.
+ */
+function removePrototypeKeys({ payload, text }: ReadableBody): void {
+  // Either may be written with escapes.
+  if (!/__proto__|"prototype"|\\u/.test(text)) return;
+  const open: object[] = [payload];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    Reflect.deleteProperty(value, '__proto__');
+    if (!Array.isArray(value) && leadsToPrototype(value)) Reflect.deleteProperty(value, 'constructor');
+    for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) open.push(member);
+  }
+}
+
+function leadsToPrototype(value: object): boolean {
+  const member: unknown = Object.getOwnPropertyDescriptor(value, 'constructor')?.value;
+  return typeof member === 'object' && member !== null && Object.hasOwn(member, 'prototype');
 }
