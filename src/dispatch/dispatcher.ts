@@ -141,11 +141,13 @@ export class Dispatcher {
     while (this.#deliveries.size > 0) await Promise.all(this.#deliveries);
   }
 
-  #createRunner({ handler, file }: LoadedHandler, limits: RunLimits): HandlerRunner {
+  #createRunner({ handler, file, idle, modules }: LoadedHandler, limits: RunLimits): HandlerRunner {
     const { settings, logger, env, heapMb, logLevel = 'info', logFd = 1 } = this.#options;
     return new HandlerRunner({
       handler,
       file,
+      idle,
+      modules,
       limits,
       logger,
       logLevel,
@@ -206,12 +208,16 @@ export class Dispatcher {
     return runner?.run(delivery, leaseUntil) ?? Promise.resolve({ kind: 'released' });
   }
 
-  /** Never the error's text, which the user's code words and which may quote an event. */
+  /** With the error's text as it is kept: masked where it was thrown. */
   #log(delivery: ClaimedDelivery, outcome: RunOutcome, state: string, durationMs: number): void {
     const { handler, eventId, deliveryId, attempt } = delivery;
     const line = { handler, eventId, deliveryId, attempt, state, durationMs };
     const { logger } = this.#options;
-    if (outcome.kind !== 'failed') logger.debug(line, 'handler run');
-    else logger.warn({ ...line, failure: outcome.failure, where: outcome.where }, 'handler run');
+    if (outcome.kind === 'released') logger.debug(line, 'handler run');
+    else if (outcome.kind === 'done') logger.info(line, 'handler run');
+    else {
+      const { failure, error, where } = outcome;
+      logger.warn({ ...line, failure, error, where }, 'handler run');
+    }
   }
 }

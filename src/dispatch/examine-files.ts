@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { errorCode } from './error-code.ts';
+import { type KeptModules, noModules } from './kept-modules.ts';
 import type { FromLoaderThread, HandlerFacts, LoaderThreadOptions, ThreadSettings } from './thread-protocol.ts';
 
 /** One for each file, in order. */
@@ -11,20 +12,31 @@ export interface ExamineOptions extends ThreadSettings {
   readonly limitMs: number;
 }
 
+export interface ExaminedFiles {
+  readonly results: readonly Examined[];
+  /** The code that was looked at, for the threads that will run it. */
+  readonly modules: KeptModules;
+}
+
 /** Imports the files in a thread of their own. One that hangs or ends the thread is named, and the rest goes on in another. */
-export async function examineFiles(files: readonly string[], options: ExamineOptions): Promise<Examined[]> {
+export async function examineFiles(
+  dir: string,
+  files: readonly string[],
+  options: ExamineOptions,
+): Promise<ExaminedFiles> {
   const results: Examined[] = [];
+  const modules = noModules();
   while (results.length < files.length) {
-    const found = await examineSome(files.slice(results.length), options);
+    const { logLevel, logFd } = options;
+    const found = await examineSome({ dir, files: files.slice(results.length), modules, logLevel, logFd }, options);
     results.push(...found);
   }
-  return results;
+  return { results, modules };
 }
 
 /** Resolves with at least one result: of all files, or of those up to the one that cost the thread its life. */
-function examineSome(files: readonly string[], options: ExamineOptions): Promise<Examined[]> {
-  const { env, limitMs, logLevel, logFd } = options;
-  const workerData: LoaderThreadOptions = { files, logLevel, logFd };
+function examineSome(workerData: LoaderThreadOptions, { env, limitMs }: ExamineOptions): Promise<Examined[]> {
+  const { files, modules } = workerData;
   const worker = new Worker(new URL('./loader-thread.ts', import.meta.url), {
     workerData,
     env,
@@ -51,7 +63,11 @@ function examineSome(files: readonly string[], options: ExamineOptions): Promise
     arm();
     worker.on('message', (message: FromLoaderThread) => {
       arm();
-      if ('loaded' in message) results.push({ facts: message.facts });
+      if ('loaded' in message) {
+        results.push({ facts: message.facts });
+        for (const [key, url] of message.modules.resolved) modules.resolved.set(key, url);
+        for (const [url, kept] of message.modules.sources) modules.sources.set(url, kept);
+      }
       if ('failed' in message) results.push({ reasons: message.reasons });
       if (results.length === files.length) finish();
     });

@@ -19,6 +19,8 @@ export const MAX_THREADS = 4 + MAX_ALONE;
 
 export interface RunnerOptions extends Omit<ThreadPoolOptions, 'maxThreads'> {
   readonly timeoutMs: number;
+  /** Whether a thread without work may be ended; else it lives as long as the process. */
+  readonly idle?: boolean;
   /** Epoch milliseconds. */
   readonly clock: () => number;
   /** A delivery that found no thread may find one now. */
@@ -205,7 +207,8 @@ export class HandlerRunner {
     const { thread } = run;
     if (thread === undefined || this.#runsIn(thread).length > 0) return;
     if (thread !== this.#shared) void this.#threads.end(thread);
-    else this.#idle = setTimeout(() => this.#retire(thread), this.#options.limits.idleMs).unref();
+    else if (this.#options.idle === true)
+      this.#idle = setTimeout(() => this.#retire(thread), this.#options.limits.idleMs).unref();
   }
 
   /** It gets no new deliveries, and is ended when those it has are over. Without a reason: it is only idle. */

@@ -6,6 +6,7 @@ import type { ClaimedDelivery } from '../inbox/store.ts';
 import { buildEvent } from './build-event.ts';
 import { describeError } from './describe-error.ts';
 import { importHandler } from './import-handler.ts';
+import { useKeptModules } from './kept-modules.ts';
 import { type LogBindings, logFromThread } from './log-from-thread.ts';
 import { resolvePackage } from './resolve-package.ts';
 import { takePort } from './take-port.ts';
@@ -28,7 +29,7 @@ interface Run {
 
 const port = parentPort;
 if (port === null) throw new Error('handler-thread.ts is started as a thread');
-const { file, handler, marks, ...settings } = workerData as HandlerThreadOptions;
+const { file, handler, marks, modules, ...settings } = workerData as HandlerThreadOptions;
 const send = takePort<FromHandlerThread>(port);
 
 const runs = new Map<number, Run>();
@@ -37,6 +38,7 @@ const current = new AsyncLocalStorage<Run>();
 const logger = logFromThread(settings, handler, () => current.getStore()?.bindings ?? {});
 
 yieldToOthers();
+useKeptModules(modules);
 resolvePackage();
 watchStrayErrors();
 watchExit();

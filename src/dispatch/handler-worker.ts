@@ -2,6 +2,7 @@ import os from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { ClaimedDelivery } from '../inbox/store.ts';
 import { errorCode } from './error-code.ts';
+import type { KeptModules } from './kept-modules.ts';
 import { heapLimit, type RunLimits } from './limits.ts';
 import {
   type AbortCause,
@@ -24,6 +25,7 @@ export interface WorkerOptions extends ThreadSettings {
   readonly handler: string;
   /** Absolute path. */
   readonly file: string;
+  readonly modules: KeptModules;
   readonly env: NodeJS.ProcessEnv;
   readonly limits: RunLimits;
   /** Megabytes of heap; by default a quarter of the memory there is, 1,024 at the most. */
@@ -54,8 +56,8 @@ export class HandlerWorker {
   #lastPong = 0;
 
   constructor(options: WorkerOptions, listener: WorkerListener) {
-    const { handler, file, logLevel, logFd, env, limits, heapMb } = options;
-    const workerData: HandlerThreadOptions = { handler, file, logLevel, logFd, marks: this.#marks };
+    const { handler, file, modules, logLevel, logFd, env, limits, heapMb } = options;
+    const workerData: HandlerThreadOptions = { handler, file, modules, logLevel, logFd, marks: this.#marks };
     this.#endMs = limits.endMs;
     this.#worker = new Worker(new URL('./handler-thread.ts', import.meta.url), {
       workerData,

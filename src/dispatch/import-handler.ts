@@ -27,7 +27,7 @@ function unwrap(exported: unknown): unknown {
     : exported;
 }
 
-function findFaults({ name, events, ordered, handle }: Record<string, unknown>): string[] {
+function findFaults({ name, events, ordered, idle, handle }: Record<string, unknown>): string[] {
   const faults: string[] = [];
   if (typeof name !== 'string' || !NAME.test(name)) {
     faults.push('name must be 1 to 64 letters, digits, dots, underscores or hyphens, the first one a letter or digit');
@@ -36,6 +36,7 @@ function findFaults({ name, events, ordered, handle }: Record<string, unknown>):
     faults.push("events must be a list of event types, or ['*'] for all");
   }
   if (ordered !== undefined && typeof ordered !== 'boolean') faults.push('ordered must be true or false, or left out');
+  if (idle !== undefined && typeof idle !== 'boolean') faults.push('idle must be true or false, or left out');
   if (typeof handle !== 'function') faults.push('handle must be a function');
   return faults;
 }

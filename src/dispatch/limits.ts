@@ -6,7 +6,7 @@ export interface RunLimits {
   readonly graceMs: number;
   /** For the end of a thread; one that is inside a system call may outlast it. */
   readonly endMs: number;
-  /** How long a thread without work is kept. */
+  /** How long a thread without work is kept, where its handler says `idle: true`. */
   readonly idleMs: number;
 }
 

@@ -6,6 +6,7 @@ import type { HandlerRoute } from '../inbox/store.ts';
 import { type ExamineOptions, examineFiles } from './examine-files.ts';
 import { findHandlerFiles } from './find-handler-files.ts';
 import { handlerEnvironment } from './handler-environment.ts';
+import type { KeptModules } from './kept-modules.ts';
 
 const LOAD_LIMIT_MS = 10_000;
 const MAX_TYPING_ERRORS = 3;
@@ -13,6 +14,9 @@ const MAX_TYPING_ERRORS = 3;
 export interface LoadedHandler extends HandlerRoute {
   /** Absolute path. */
   readonly file: string;
+  readonly idle: boolean;
+  /** Its code and that of what it imports, as it was checked. */
+  readonly modules: KeptModules;
 }
 
 export interface LoadedHandlers {
@@ -28,7 +32,7 @@ export interface LoadedHandlers {
  */
 export async function loadHandlers(dir: string, options: Partial<ExamineOptions> = {}): Promise<LoadedHandlers> {
   const files = await findHandlerFiles(dir);
-  const examined = await examineFiles(files, {
+  const { results, modules } = await examineFiles(dir, files, {
     logLevel: 'info',
     logFd: 1,
     limitMs: LOAD_LIMIT_MS,
@@ -39,7 +43,7 @@ export async function loadHandlers(dir: string, options: Partial<ExamineOptions>
   const faults: string[] = [];
   const warnings: string[] = [];
   for (const [index, file] of files.entries()) {
-    const result = examined[index] ?? { reasons: ['it was not looked at'] };
+    const result = results[index] ?? { reasons: ['it was not looked at'] };
     const shown = show(file);
     if ('reasons' in result) {
       for (const reason of result.reasons) {
@@ -47,14 +51,14 @@ export async function loadHandlers(dir: string, options: Partial<ExamineOptions>
       }
       continue;
     }
-    const { name, ordered } = result.facts;
+    const { name, ordered, idle } = result.facts;
     const namesake = handlers.find(({ handler }) => handler === name);
     if (namesake !== undefined) {
       faults.push(`${shown} and ${show(namesake.file)} both name their handler ${name}; give one of them another name`);
     }
     const events = [...new Set(result.facts.events.map(canonicalType))];
     for (const event of events) warnings.push(...doubt(event, name, shown));
-    handlers.push({ handler: name, ordered, events, file });
+    handlers.push({ handler: name, ordered, events, file, idle, modules });
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return { handlers, warnings };

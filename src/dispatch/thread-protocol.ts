@@ -1,5 +1,6 @@
 import type { Settings } from '../config/settings.ts';
 import type { ClaimedDelivery } from '../inbox/store.ts';
+import type { KeptModules } from './kept-modules.ts';
 
 /** What every thread of ours is told at its start. */
 export interface ThreadSettings {
@@ -13,6 +14,8 @@ export interface HandlerThreadOptions extends ThreadSettings {
   readonly file: string;
   /** The name the file's handler had at the start of the service. */
   readonly handler: string;
+  /** The code as it was checked. */
+  readonly modules: KeptModules;
   /** Shared memory, readable when the thread yields no more; see {@link MARK}. */
   readonly marks: Int32Array;
 }
@@ -57,16 +60,23 @@ export type FromHandlerThread =
 export interface LoaderThreadOptions extends ThreadSettings {
   /** Absolute paths. */
   readonly files: readonly string[];
+  /** The folder they are in. */
+  readonly dir: string;
+  /** Code that was kept before. */
+  readonly modules: KeptModules;
 }
 
 export interface HandlerFacts {
   readonly name: string;
   readonly events: readonly string[];
   readonly ordered: boolean;
+  /** Its thread may be ended while it has nothing to do. */
+  readonly idle: boolean;
 }
 
 /** `file` is an index into `files`. */
 export type FromLoaderThread =
   | { readonly loading: number }
-  | { readonly loaded: number; readonly facts: HandlerFacts }
+  /** `modules`: what was loaded since the last message. */
+  | { readonly loaded: number; readonly facts: HandlerFacts; readonly modules: KeptModules }
   | { readonly failed: number; readonly reasons: readonly string[] };

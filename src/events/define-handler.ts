@@ -17,6 +17,8 @@ export interface HandlerDefinition<E = InstantlyEvent, N extends string = string
   readonly events: readonly N[];
   /** Whether deliveries for one lead wait for each other. Default: true. */
   readonly ordered?: boolean;
+  /** Whether its thread may be ended after a minute without deliveries, with all that the module keeps. Default: false. */
+  readonly idle?: boolean;
   /** Called at least once for each event. A throw or a rejection means: try again later. */
   handle(event: E, context: HandlerContext): unknown;
 }

@@ -22,10 +22,13 @@ afterEach(() => log.remove());
 
 /** Runs the example twice, as at-least-once may. */
 async function runTwice(handler: string, delivery: ReturnType<typeof makeDelivery>, env: NodeJS.ProcessEnv = {}) {
-  const file = handlers.find((loaded) => loaded.handler === handler)?.file ?? 'absent';
+  const loaded = handlers.find((known) => known.handler === handler);
+  if (loaded === undefined) throw new Error(`there is no example ${handler}`);
+  const { file, modules } = loaded;
   const runner = new HandlerRunner({
     handler,
     file,
+    modules,
     env,
     logLevel: 'info',
     logFd: log.fd,

@@ -48,17 +48,18 @@ test('tells what each handler takes, by its canonical name', async () => {
      exports.default = { name: 'compiled', events: ['email_sent'], handle() {} };`,
   );
   const { handlers, warnings } = await load();
-  expect(handlers).toEqual([
+  expect(handlers.map(({ modules: _, ...facts }) => facts)).toEqual([
     {
       handler: 'typed',
       ordered: true,
+      idle: false,
       events: ['reply_received', 'email_link_clicked'],
       file: join(folder.dir, 'a.ts'),
     },
-    { handler: 'common', ordered: false, events: ['*'], file: join(folder.dir, 'b.js') },
-    { handler: 'class.1', ordered: true, events: ['Hot Lead'], file: join(folder.dir, 'c.mjs') },
-    { handler: 'typeless-esm', ordered: true, events: ['unknown'], file: join(folder.dir, 'd.js') },
-    { handler: 'compiled', ordered: true, events: ['email_sent'], file: join(folder.dir, 'e.js') },
+    { handler: 'common', ordered: false, idle: false, events: ['*'], file: join(folder.dir, 'b.js') },
+    { handler: 'class.1', ordered: true, idle: false, events: ['Hot Lead'], file: join(folder.dir, 'c.mjs') },
+    { handler: 'typeless-esm', ordered: true, idle: false, events: ['unknown'], file: join(folder.dir, 'd.js') },
+    { handler: 'compiled', ordered: true, idle: false, events: ['email_sent'], file: join(folder.dir, 'e.js') },
   ]);
   expect(warnings).toEqual([]);
   expect(log.text()).toBe('');

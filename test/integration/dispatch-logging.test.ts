@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { HandlerRunner } from '../../src/dispatch/handler-runner.ts';
+import { noModules } from '../../src/dispatch/kept-modules.ts';
 import { RUN_LIMITS } from '../../src/dispatch/limits.ts';
 import type { ThreadSettings } from '../../src/dispatch/thread-protocol.ts';
 import { HandlerFolder, makeDelivery, TestLog } from '../unit/dispatch-support.ts';
@@ -36,6 +37,7 @@ async function runOnce(body: string, level: ThreadSettings['logLevel'] = 'info')
   const runner = new HandlerRunner({
     handler: 'logs',
     file: folder.writeHandle('logs', body),
+    modules: noModules(),
     env: process.env,
     logLevel: level,
     logFd: log.fd,

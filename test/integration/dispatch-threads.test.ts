@@ -1,6 +1,9 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { MAX_THREADS } from '../../src/dispatch/handler-runner.ts';
 import { leaseLength } from '../../src/dispatch/limits.ts';
+import { loadHandlers } from '../../src/dispatch/load-handlers.ts';
 import type { RunOutcome } from '../../src/dispatch/run-outcome.ts';
 import { done, failed, folder, limits, log, run, runAll, start, timedOut } from '../unit/dispatch-runner-support.ts';
 import { makeDelivery } from '../unit/dispatch-support.ts';
@@ -110,14 +113,66 @@ test('threads stay few, whatever the handler does', async () => {
   expect(await Promise.all(outcomes)).toEqual(outcomes.map(() => ({ kind: 'released' })));
 });
 
-test('an idle thread is ended, and the next delivery gets a new one', async () => {
+test('an idle thread is ended where its handler allows it, and the next delivery gets a new one', async () => {
   let ended = (): void => undefined;
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
-  const runner = start('idles', '', { limits: { ...limits, idleMs: 50 }, onRoom: () => ended() });
+  const runner = start('idles', '', { idle: true, limits: { ...limits, idleMs: 50 }, onRoom: () => ended() });
   expect(await run(runner, makeDelivery('idles'))).toEqual(done);
   await end;
   expect(runner.threads).toBe(0);
   expect(await run(runner, makeDelivery('idles'))).toEqual(done);
+});
+
+test('an idle thread keeps what its module keeps: a timer of it runs after the idle time', async () => {
+  const source = `let batch = [];
+    const flush = () => { say('sent ' + batch.length); batch = []; };
+    export default { name: 'gathers', events: ['*'], handle() { batch.push(1); if (batch.length === 2) setTimeout(flush, 400); } };`;
+  const runner = start('gathers', '', {
+    file: folder.write('batch.mjs', source),
+    limits: { ...limits, idleMs: 20 },
+  });
+  expect(await runAll(runner, 'gathers', [1, 2])).toEqual([done, done]);
+  await folder.until('sent 2');
+  expect(runner.threads).toBe(1);
+});
+
+describe('a thread that replaces another runs the code that was checked', () => {
+  const put = (name: string, source: string): void => writeFileSync(join(folder.dir, name), source);
+  const edits: [string, (file: string) => void][] = [
+    ['changed', (file) => put(file, 'export const word = "edited"; export default { name: "other" };')],
+    ['half-written', (file) => put(file, 'export const word = {')],
+    ['deleted', (file) => rmSync(join(folder.dir, file))],
+  ];
+  const helpers: [string, string][] = [
+    ['lib/static.ts', "export const word: string = 'checked';"],
+    ['lib/lazy.ts', "export const word: string = 'checked';"],
+    ['lib/common.cjs', "exports.word = require('./deep.cjs').word;"],
+    ['lib/deep.cjs', "exports.word = 'checked';"],
+    ['lib/words.json', '{"word":"checked"}'],
+  ];
+  const handler = `import { createRequire } from 'node:module';
+    import { word } from './lib/static.ts';
+    import words from './lib/words.json' with { type: 'json' };
+    import { defineHandler } from 'instantly-webhook-receiver';
+    const common = createRequire(import.meta.url)('./lib/common.cjs');
+    export default defineHandler({ name: 'keeps', events: ['*'], async handle(event) {
+      if (event.payload['n'] === 1) process.exit(0);
+      const lazy = await import('./lib/lazy.ts');
+      throw new Error([word, lazy.word, common.word, words.word].join(' '));
+    } });`;
+
+  test.each(edits)('where each file was %s', async (_, edit) => {
+    mkdirSync(join(folder.dir, 'lib'));
+    for (const [file, source] of helpers) put(file, source);
+    put('keeps.ts', handler);
+    const [loaded] = (await loadHandlers(folder.dir, { logFd: log.fd })).handlers;
+    if (loaded === undefined) throw new Error('nothing was loaded');
+    const { file, modules } = loaded;
+    const runner = start('unused', '', { handler: 'keeps', file, modules });
+    for (const name of ['keeps.ts', ...helpers.map(([helper]) => helper)]) edit(name);
+    expect(await runAll(runner, 'keeps', [1])).toEqual([failed('thread-ended', 'process.exit was called')]);
+    expect(await runAll(runner, 'keeps', [2])).toEqual([failed('threw', 'Error: checked checked checked checked')]);
+  });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect } from '@jest/globals';
 import { HandlerRunner, type RunnerOptions } from '../../src/dispatch/handler-runner.ts';
+import { noModules } from '../../src/dispatch/kept-modules.ts';
 import { leaseLength, RUN_LIMITS } from '../../src/dispatch/limits.ts';
 import type { RunOutcome } from '../../src/dispatch/run-outcome.ts';
 import type { ClaimedDelivery } from '../../src/inbox/store.ts';
@@ -32,6 +33,7 @@ export function start(handler: string, body: string, more: Partial<RunnerOptions
   const runner = new HandlerRunner({
     handler,
     file: folder.writeHandle(handler, body),
+    modules: noModules(),
     env: process.env,
     logLevel: 'info',
     logFd: log.fd,
