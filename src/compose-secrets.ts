@@ -66,6 +66,7 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
   const presence = new PresenceReporter({
     store,
     owner,
+    isAlone: settings.store.kind === 'sqlite',
     read: () => ({
       role: settings.role,
       tokens: [...(tokens?.accepted ?? [])],

@@ -11,11 +11,15 @@ import type { Watch } from './instantly/watch.ts';
 import type { WatchState } from './instantly/watch-state.ts';
 import type { LiveSettings } from './live-settings.ts';
 import { createRegistrationMetrics, type RegistrationReadings } from './metrics/registration-metrics.ts';
+import type { TokenSource } from './token-source.ts';
 
 const STATUS = { active: 1, disabled: -1, unknown: 0 } as const;
+const REFUSED = -2;
 
 export interface WatchParts {
   readonly live: LiveSettings;
+  /** `undefined`: this process takes no webhooks. */
+  readonly tokens: Pick<TokenSource, 'accepted'> | undefined;
   /** Names this process. */
   readonly owner: string;
   readonly store: Store;
@@ -31,6 +35,7 @@ export class RegistrationWatch {
   readonly #reconciled: { inc(): void };
   #watch: Watch | undefined;
   #state: WatchState | undefined;
+  #refused: string | null = null;
   #hasStarted = false;
   /** One after the other: two at once would leave a watch that nobody stops. */
   #remaking: Promise<void> = Promise.resolve();
@@ -71,16 +76,18 @@ export class RegistrationWatch {
     const checkedAt = new Date(at).toISOString();
     if (fault !== null) return { status: 'unknown', checkedAt };
     if (webhooks.length === 0) return { status: 'missing', checkedAt };
+    if (this.#refused !== null) return { status: 'refused', reason: this.#refused, checkedAt };
     if (webhooks.some(({ status }) => status === 'disabled')) return { status: 'disabled', checkedAt };
     return { status: webhooks.some(({ status }) => status === 'unknown') ? 'unknown' : 'active', checkedAt };
   }
 
   async #make({ instantly, retentionMs }: Settings): Promise<Watch | undefined> {
-    const { store, inbox, trail, logger, owner, metrics } = this.#parts;
+    const { live, tokens, store, inbox, trail, logger, owner, metrics } = this.#parts;
     if (instantly.webhookUrl === undefined || instantly.readKey === undefined) return undefined;
     // Here and not above: who has no key need not wait for what they do not use.
-    const [{ openAccounts }, { Watch }] = await Promise.all([
+    const [{ openAccounts }, { carriedToken }, { Watch }] = await Promise.all([
       import('./instantly/open-accounts.ts'),
+      import('./instantly/describe-webhook.ts'),
       import('./instantly/watch.ts'),
     ]);
     const { reader, writer } = openAccounts(instantly, 'service', (entry) => trail.record(entry));
@@ -95,8 +102,11 @@ export class RegistrationWatch {
       intervalMs: instantly.watchMs,
       retentionMs,
       record: (entry) => trail.record(entry),
-      onState: (state) => {
+      tokenOf: (webhook) => carriedToken(webhook, live.current, (token) => tokens?.accepted.includes(token) === true),
+      isRefused: (token) => this.#isRefused(token),
+      onState: (state, refused) => {
         this.#state = state;
+        this.#refused = refused;
       },
       onAccepted: (facts: ReadEvent['facts']) => {
         this.#reconciled.inc();
@@ -105,6 +115,14 @@ export class RegistrationWatch {
       },
       logger,
     });
+  }
+
+  /** With the token alone, or a wrong one: where a webhook carries none, something in front may sign what it sends. */
+  #isRefused(token: string | null): boolean {
+    const { live, tokens } = this.#parts;
+    if (tokens === undefined || tokens.accepted.length === 0) return false;
+    const { INSTANTLY_SECRET: signing = 'generated' } = live.current.secretOrigins;
+    return token === null ? signing === 'generated' : !tokens.accepted.includes(token);
   }
 
   /** Keys have changed. */
@@ -117,7 +135,12 @@ export class RegistrationWatch {
   #readings(): RegistrationReadings | undefined {
     if (this.#state === undefined) return undefined;
     return {
-      status: new Map(this.#state.webhooks.map(({ id, status }) => [id, STATUS[status]])),
+      status: new Map(
+        this.#state.webhooks.map(({ id, status, token }) => [
+          id,
+          this.#refused !== null && token !== undefined && this.#isRefused(token) ? REFUSED : STATUS[status],
+        ]),
+      ),
       sentWithoutEvent: this.#state.silence.sentSince,
     };
   }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Store } from './inbox/store.ts';
-import { livePresences, type Presence, reportPresence, signOff } from './instantly/presence.ts';
+import { forgetOthers, livePresences, type Presence, reportPresence, signOff } from './instantly/presence.ts';
 
 const LOOK_MS = 1_000;
 /** Milliseconds after which a process tells of itself again though nothing has changed. */
@@ -10,6 +10,8 @@ export interface PresenceReporterOptions {
   readonly store: Pick<Store, 'writeDocument' | 'listDocuments' | 'dropDocument'>;
   /** Names this process. */
   readonly owner: string;
+  /** Whether no other process can serve on this store. */
+  readonly isAlone: boolean;
   readonly read: () => Presence;
   readonly logger: Pick<Logger, 'warn'>;
 }
@@ -45,13 +47,14 @@ export class PresenceReporter {
   }
 
   async #tell(): Promise<void> {
-    const { store, owner, read, logger } = this.#options;
+    const { store, owner, isAlone, read, logger } = this.#options;
     const presence = read();
     const text = JSON.stringify(presence);
     if (text === this.#told.text && performance.now() - this.#told.at < REPORT_MS) return;
     try {
-      await reportPresence(store, owner, presence);
       // Whoever was killed has not signed off, and each start has a name of its own: looking at them forgets the old ones.
+      if (isAlone) await forgetOthers(store, owner);
+      await reportPresence(store, owner, presence);
       await livePresences(store);
       this.#told = { text, at: performance.now() };
       this.#isAway = false;

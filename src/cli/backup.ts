@@ -12,8 +12,20 @@ import { print, printJson } from './print.ts';
 import { startProgress } from './progress.ts';
 
 const HELP = `
-The copy holds everything that was committed when it began. It can be served from as it is: set DATABASE_URL to it. The
-secrets that lie beside the file are not in it: keep a copy of the audit key elsewhere, or the log cannot be verified.`;
+The copy holds everything that was committed when it began, and no secret. Keep
+elsewhere too: the audit key (AUDIT_KEY, or data/audit-key where it is not set),
+without which the audit log cannot be verified, .env, and the files that its
+_FILE settings name.
+
+To restore:
+  1. Stop the receiver. Move receiver.db, receiver.db-wal and receiver.db-shm
+     away together: a log of another file makes the copy unreadable.
+  2. Put the copy in their place as receiver.db, or set DATABASE_URL to it. On
+     another machine bring the audit key and the settings.
+  3. Start, and run "doctor". If the token was rotated after the backup,
+     deliveries are refused until "webhooks register". If a token that was
+     replaced since has leaked: "secrets rotate --keep-hours 0" instead.
+  4. "reconcile --include-succeeded" fetches back the events that came after it.`;
 
 /** Milliseconds between looks at how far the copy is. */
 const LOOK_MS = 250;
@@ -35,7 +47,7 @@ async function backup(path: string, options: { readonly json?: true }): Promise<
   if (existsSync(file)) throw new Error(`${path} exists already and is left as it is; name a new file`);
   const settings = commandSettings();
   const { store } = settings;
-  if (store.kind !== 'sqlite') throw new Error('backup copies a SQLite file; of PostgreSQL, make one with pg_dump');
+  if (store.kind !== 'sqlite') throw new Error('backup copies a SQLite file; PostgreSQL is backed up with pg_basebackup or pg_dump (docs/scaling.md)');
   const { bytes } = await operateStore(settings, (opened) => copy(opened, store.file, file));
   await check(file, path);
   if (options.json) printJson({ file, bytes, integrity: 'ok' });

@@ -2,7 +2,7 @@ import { leadsTo } from '../authenticate/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { confirmDelivery } from '../instantly/confirm-delivery.ts';
-import { describeWebhook } from '../instantly/describe-webhook.ts';
+import { describeWebhook, repairCommand } from '../instantly/describe-webhook.ts';
 import { ownWebhooks, type Registered, type Registration, registerWebhook } from '../instantly/register-webhook.ts';
 import type { Webhook } from '../instantly/schemas.ts';
 import { readTokenBook } from '../instantly/token-book.ts';
@@ -130,7 +130,7 @@ async function testOne(tools: WritingTools, id: string | undefined, withinMs: nu
   const described = describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
   if (described.tokenId === null || described.token !== 'right') {
     throw new Error(
-      `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "webhooks register" sets it`,
+      `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "${repairCommand(described)}" sets one that is let in`,
     );
   }
   const facts = { webhookId: webhook.id, tokenId: described.tokenId };

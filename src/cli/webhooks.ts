@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SUBSCRIPTIONS } from '../events/names.ts';
+import { DEFAULT_NAME } from '../instantly/describe-webhook.ts';
 import { jsonOption, limitOption, secondsOption } from './options.ts';
 import { list, registerOne, remove, resume, test } from './webhook-actions.ts';
 
-const DEFAULT_NAME = 'instantly-webhook-receiver';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** `webhooks`: this receiver's registration at Instantly. */

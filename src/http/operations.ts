@@ -17,7 +17,9 @@ export function createHealth() {
 
 /** How Instantly has us in its books, as of the last look. It keeps nobody from being ready: deliveries that come are taken. */
 export interface Registration {
-  readonly status: 'active' | 'disabled' | 'missing' | 'unknown';
+  readonly status: 'active' | 'disabled' | 'refused' | 'missing' | 'unknown';
+  /** Why deliveries are refused, and the command that fixes it. */
+  readonly reason?: string;
   /** ISO 8601; `null`: not looked at yet. */
   readonly checkedAt: string | null;
 }

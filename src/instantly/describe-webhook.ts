@@ -1,8 +1,11 @@
 import { digestToken, fingerprintToken, fingerprintTokens, leadsTo, tokenId } from '../authenticate/index.ts';
 import type { TokenSettings } from './choose-token.ts';
-import { tokenOf } from './header-token.ts';
+import { candidatesOf } from './header-token.ts';
 import type { Webhook } from './schemas.ts';
 import { isRetired, mintedTokensAt, type TokenBook } from './token-book.ts';
+
+/** The name at Instantly of a webhook that was registered without one. */
+export const DEFAULT_NAME = 'instantly-webhook-receiver';
 
 export type RegistrationStatus = 'active' | 'disabled' | 'unknown';
 
@@ -30,8 +33,8 @@ export function describeWebhook(
   settings: TokenSettings,
   book: TokenBook,
 ): WebhookReport {
-  const token = tokenOf(webhook, settings.authentication.tokenHeader);
-  const fingerprint = token && fingerprintToken(settings.audit.key, digestToken(token));
+  const isAccepted = (one: string): boolean => letsIn(one, settings, book);
+  const fingerprint = carriedToken(webhook, settings, isAccepted);
   return {
     id: webhook.id,
     name: webhook.name ?? null,
@@ -42,9 +45,40 @@ export function describeWebhook(
     eventType: webhook.event_type ?? null,
     label: webhook.custom_interest_value ?? null,
     campaign: webhook.campaign ?? null,
-    token: fingerprint === undefined ? 'none' : letsIn(fingerprint, settings, book) ? 'right' : 'wrong',
-    tokenId: fingerprint === undefined ? null : tokenId(fingerprint),
+    token: fingerprint === null ? 'none' : isAccepted(fingerprint) ? 'right' : 'wrong',
+    tokenId: fingerprint === null ? null : tokenId(fingerprint),
   };
+}
+
+/** The fingerprint of the token that a webhook carries, one that is accepted before any other; `null`: it carries none. */
+export function carriedToken(
+  webhook: Pick<Webhook, 'headers'>,
+  { authentication, audit }: TokenSettings,
+  isAccepted: (fingerprint: string) => boolean,
+): string | null {
+  const carried = candidatesOf(webhook, authentication.tokenHeader).map((token) =>
+    fingerprintToken(audit.key, digestToken(token)),
+  );
+  return carried.find(isAccepted) ?? carried.at(-1) ?? null;
+}
+
+type Subscription = Pick<WebhookReport, 'name' | 'eventType' | 'label' | 'campaign'>;
+
+/** The command that gives this very webhook a token that is accepted, and changes nothing else of it; for a POSIX shell. */
+export function repairCommand({ name, eventType, label, campaign }: Subscription): string {
+  // Registration finds a webhook by its name, and takes a label by its text alone.
+  if (!name || eventType === null || label !== null) return 'secrets rotate';
+  const words = [
+    'webhooks register',
+    ...(eventType === 'all_events' ? [] : ['--event', eventType]),
+    ...(campaign === null ? [] : ['--campaign', campaign]),
+    ...(name === DEFAULT_NAME ? [] : ['--name', quote(name)]),
+  ];
+  return words.join(' ');
+}
+
+function quote(word: string): string {
+  return /^[\w./@:+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 export function statusOf({ status }: Pick<Webhook, 'status'>): RegistrationStatus {

@@ -6,11 +6,16 @@ export function headerValue(header: string, token: string): string {
   return header === 'authorization' ? `Bearer ${token}` : token;
 }
 
-/** What a webhook carries in this header now, as the token that we would compare; `undefined`: nothing. */
-export function tokenOf({ headers }: Pick<Webhook, 'headers'>, header: string): string | undefined {
+/** The token that a webhook carries in this header now; `undefined`: none. */
+export function tokenOf(webhook: Pick<Webhook, 'headers'>, header: string): string | undefined {
+  return candidatesOf(webhook, header).at(-1);
+}
+
+/** Everything that a receiver would compare. A token may itself be set as `Bearer …`, so the bare value is one of them. */
+export function candidatesOf({ headers }: Pick<Webhook, 'headers'>, header: string): string[] {
   const [, value] = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === header) ?? [];
-  if (typeof value !== 'string' || value === '') return undefined;
-  return header === 'authorization' ? credentialsIn(value) : value;
+  if (typeof value !== 'string' || value === '') return [];
+  return header === 'authorization' ? [...new Set([value, credentialsIn(value)])] : [value];
 }
 
 /** As a receiver reads them: the token that stands in `Bearer …`, the `user:password` of `Basic …`, or the bare value. */

@@ -49,5 +49,5 @@ function explain(
 ): string {
   if (receivers === 0) return 'no receiver is running on this store; start it, and run the command again';
   const list = behind.map(({ owner, ageMs }) => `${owner} (heard of ${Math.round(ageMs / 1_000)} s ago)`).join(', ');
-  return `${behind.length} of ${receivers} receivers do not know the token ${tokenId(fingerprint)} yet: ${list}. One that has crashed is forgotten after ten minutes; run the command again then`;
+  return `${behind.length} of ${receivers} receivers do not know the token ${tokenId(fingerprint)} yet: ${list}. One that has crashed is forgotten after ten minutes, with SQLite at the next start; run the command again then`;
 }

@@ -36,6 +36,13 @@ export async function signOff(store: Pick<Store, 'dropDocument'>, owner: string)
   await store.dropDocument(PREFIX + owner);
 }
 
+/** For the one process that serves on a SQLite file: what stands there is of processes that ended, or of a restored backup. */
+export async function forgetOthers(store: Pick<Store, 'listDocuments' | 'dropDocument'>, owner: string): Promise<void> {
+  for (const { name } of await store.listDocuments(PREFIX, MAX_PROCESSES)) {
+    if (name !== PREFIX + owner) await store.dropDocument(name);
+  }
+}
+
 /** Processes that serve on this store now, or did within the last ten minutes without signing off; others are forgotten. */
 export async function livePresences(store: Pick<Store, 'listDocuments' | 'dropDocument'>): Promise<LivePresence[]> {
   const live: LivePresence[] = [];

@@ -17,6 +17,8 @@ const watchedWebhook = z.object({
   resumedAt: time.nullable(),
   /** We were about to, and have not seen what came of it. */
   resuming: z.boolean().default(false),
+  /** Fingerprint of the token that it carries; `null`: it carries none. Absent: not known. */
+  token: z.string().nullable().optional(),
 });
 export type WatchedWebhook = z.output<typeof watchedWebhook>;
 export type AbsentWebhook = WatchState['absent'][number];

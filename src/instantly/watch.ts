@@ -10,6 +10,7 @@ import { fetchAllFrom, lookAtWebhooks } from './look-at-webhooks.ts';
 import type { InstantlyReader } from './reader.ts';
 import { searchFor } from './reconcile-options.ts';
 import { reconcileRound } from './reconcile-round.ts';
+import { explainRefused, seemsRefused, type TokenJudge, withTokens } from './refused-tokens.ts';
 import { ownWebhooks } from './register-webhook.ts';
 import { resumeDisabled, sooner } from './resume-disabled.ts';
 import type { Webhook } from './schemas.ts';
@@ -21,8 +22,10 @@ const LEASE_MS = 20_000;
 /** Of the interval: whoever comes sooner after another process's look goes by what that one has seen. */
 const FRESH_SHARE = 0.5;
 const DAY_MS = 86_400_000;
+/** Between looks while deliveries of a webhook are refused: an operator is at work on it. */
+const REFUSED_MS = 30_000;
 
-export interface WatchOptions {
+export interface WatchOptions extends TokenJudge {
   readonly store: Pick<
     Store,
     'readDocument' | 'writeDocument' | 'holdLease' | 'releaseLease' | 'findByKeys' | 'listEvents'
@@ -38,8 +41,8 @@ export interface WatchOptions {
   readonly intervalMs: number;
   readonly retentionMs: number;
   readonly record: (entry: AuditDraft) => void;
-  /** With what this process or another has seen last. */
-  readonly onState: (state: WatchState) => void;
+  /** With what this process or another has seen last, and what this one refuses: what is wrong, with its fix. */
+  readonly onState: (state: WatchState, refused: string | null) => void;
   readonly onAccepted: (facts: ReadEvent['facts']) => void;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   readonly now?: () => number;
@@ -51,6 +54,8 @@ export class Watch {
   readonly #now: () => number;
   readonly #stopped = new AbortController();
   readonly #said = new Map<string, string>();
+  #hasLooked = false;
+  #refused: string | null = null;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
 
@@ -64,7 +69,8 @@ export class Watch {
       .catch((error: unknown) => this.#say('round', 'warn', `the watch failed; it is tried again: ${String(error)}`))
       .finally(() => {
         // Not all replicas at once.
-        const afterMs = this.#options.intervalMs * (0.9 + 0.2 * Math.random());
+        const intervalMs = this.#refused === null ? this.#options.intervalMs : REFUSED_MS;
+        const afterMs = Math.min(intervalMs, this.#options.intervalMs) * (0.9 + 0.2 * Math.random());
         if (!this.#stopped.signal.aborted) this.#timer = setTimeout(() => this.start(), afterMs).unref();
       });
   }
@@ -79,7 +85,7 @@ export class Watch {
   async round(): Promise<void> {
     const { store, onState } = this.#options;
     await this.#alone('watch', this.#stopped.signal, (signal) => this.#look(signal));
-    onState(await readWatchState(store));
+    onState(await readWatchState(store), this.#refused);
   }
 
   #alone<Result>(name: string, signal: AbortSignal, job: (signal: AbortSignal) => Promise<Result>) {
@@ -91,19 +97,24 @@ export class Watch {
     const { store, intervalMs } = this.#options;
     const now = this.#now();
     let state = await readWatchState(store);
-    if (now - state.at < intervalMs * FRESH_SHARE && now >= state.at) return;
+    const isFresh = now - state.at < intervalMs * FRESH_SHARE && now >= state.at;
+    // A look before our start may stand in a restored store, and one by another process may be older than a token.
+    const isInDoubt = !this.#hasLooked || this.#refused !== null || seemsRefused(state, this.#options);
+    if (isFresh && !isInDoubt) return;
     const own = await this.#own(signal);
     if (own instanceof InstantlyApiError) {
       await writeWatchState(store, { ...state, at: now, fault: own.failure });
       return;
     }
+    this.#hasLooked = true;
+    this.#judgeTokens(own);
     const { webhooks, absent, back } = lookAtWebhooks(state, own, now, this.#options.reader.clockAheadMs);
     const allFrom = fetchAllFrom(back, now);
     state = {
       ...state,
       at: now,
       fault: null,
-      webhooks: [...webhooks],
+      webhooks: withTokens(webhooks, own, this.#options),
       absent: [...absent],
       reconcile: sooner(state.reconcile, allFrom),
     };
@@ -133,6 +144,15 @@ export class Watch {
       this.#say('status', 'warn', `the registration could not be looked at: ${error.message}`);
       return error;
     }
+  }
+
+  /** After a restore, or where a token was changed on one side alone, everything that Instantly sends is refused. */
+  #judgeTokens(own: readonly Webhook[]): void {
+    const before = this.#refused;
+    this.#refused = explainRefused(own, this.#options);
+    this.#say('token', 'error', this.#refused ?? '');
+    if (before !== null && this.#refused === null)
+      this.#options.logger.info('the tokens that our webhooks at Instantly carry are let in again');
   }
 
   async #reconcile(state: WatchState, own: readonly Webhook[], now: number, signal: AbortSignal): Promise<WatchState> {

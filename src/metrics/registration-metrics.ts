@@ -2,7 +2,7 @@ import { Counter, Gauge } from 'prom-client';
 import { both, type Registries } from './registries.ts';
 
 export interface RegistrationReadings {
-  /** By the webhook's id: 1 active, -1 disabled, 0 not known. */
+  /** By the webhook's id: 1 active, -1 disabled, -2 its token is refused here, 0 not known. */
   readonly status: ReadonlyMap<string, number>;
   /** Emails that campaigns have sent since the last event arrived. */
   readonly sentWithoutEvent: number;
@@ -13,7 +13,7 @@ export function createRegistrationMetrics(registries: Registries, read: () => Re
   const registers = both(registries);
   new Gauge({
     name: 'instantly_registration_status',
-    help: 'Status of our webhooks at Instantly by id: 1 active, -1 disabled, 0 not known.',
+    help: 'Status of our webhooks at Instantly by id: 1 active, -1 disabled, -2 its token is refused here, 0 not known.',
     labelNames: ['webhook'] as const,
     registers,
     collect() {

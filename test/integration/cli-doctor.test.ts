@@ -495,8 +495,8 @@ describe('an installation that is broken in many ways', () => {
     ['api keys', 'warn', /both reads and writes; two are better$/, /^set INSTANTLY_READ_KEY to a key with /],
     ['clock', 'fail', /^this machine's clock is (599|600|601) s behind .*TOLERANCE_SECONDS \(300\)/, /NTP/],
     ['registration', 'fail', /"old"\) is disabled since 20.*: no event comes$/, /"webhooks resume"/],
-    ['registration', 'fail', /"old"\) carries no token/, /"webhooks register"/],
-    ['registration', 'fail', /"new"\) carries a token that is not let in$/, /"webhooks register"/],
+    ['registration', 'fail', /"old"\) carries no token/, /"webhooks register .*--name old"/],
+    ['registration', 'fail', /"new"\) carries a token that is not let in: each/, /"webhooks register .*--name new"/],
     ['registration', 'warn', /are both told of some events/, /"webhooks delete"/],
     ['rotation', 'warn', /^one has been under way since 20.* for 1 day: it has stopped half way/, /"secrets rotate"/],
   ])('%s: %s %s', (check, status, what, fix) => {

@@ -93,6 +93,8 @@ function watch({ timeoutMs = 15_000, resumes = true } = {}): { readonly watch: W
     intervalMs: INTERVAL_MS,
     retentionMs: RETENTION_MS,
     record: (entry) => receiver.trail.record(entry),
+    tokenOf: () => null,
+    isRefused: () => false,
     onState: (state) => states.push(state),
     onAccepted: () => undefined,
     logger: { info: say, warn: say, error: say },
@@ -197,12 +199,17 @@ describe('what goes wrong at each step of a look', () => {
     await expectAllOnce();
   });
 
-  test('whose look was a moment ago, of this process or another, is not gone over', async () => {
+  test('that is the first of a process is taken at once; a later one not, where any process looked a moment ago', async () => {
     await setStage();
     await watch().watch.round();
-    const calls = stage.fake.calls().length;
+    const lists = () => stage.fake.calls().filter(({ operation }) => operation === 'GET /webhooks').length;
+    const before = lists();
     later = INTERVAL_MS / 2 - 30_000;
     const second = watch();
+    await second.watch.round();
+    expect(lists()).toBe(before + 1);
+    second.states.length = 0;
+    const calls = stage.fake.calls().length;
     await second.watch.round();
     expect(stage.fake.calls()).toHaveLength(calls);
     expect(second.states).toMatchObject([{ webhooks: [{ status: 'active' }] }]);

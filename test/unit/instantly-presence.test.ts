@@ -52,12 +52,16 @@ describe('processes on one store', () => {
     expect(await livePresences(under.store)).toEqual([]);
   });
 
-  test('that were killed are forgotten by whichever serves on', async () => {
+  test.each([
+    ['were killed are forgotten by whichever serves on', LIVE_MS + 5_000, false],
+    ['no file can have beside it are forgotten at once by the one that serves from the file', 0, true],
+  ])('that %s', async (_, ageMs, isAlone) => {
     await report('killed', ['a']);
-    age('killed', LIVE_MS + 5_000);
+    age('killed', ageMs);
     const reporter = new PresenceReporter({
       store: under.store,
       owner: 'one',
+      isAlone,
       read: () => ({ role: 'all', tokens: [], apiKeys: [] }),
       logger: pino({ level: 'silent' }),
     });

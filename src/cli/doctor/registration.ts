@@ -1,6 +1,6 @@
 import { leadsTo, tokenId } from '../../authenticate/index.ts';
 import type { Settings } from '../../config/settings.ts';
-import { describeWebhook, type WebhookReport } from '../../instantly/describe-webhook.ts';
+import { describeWebhook, repairCommand, type WebhookReport } from '../../instantly/describe-webhook.ts';
 import { ownWebhooks } from '../../instantly/register-webhook.ts';
 import type { Webhook } from '../../instantly/schemas.ts';
 import { readTokenBook } from '../../instantly/token-book.ts';
@@ -9,8 +9,6 @@ import { instantlyOf, settingsOf, storeOf } from './context.ts';
 import type { InstantlyLook } from './look-at-instantly.ts';
 import { findReceivers } from './receivers.ts';
 import { findTwice } from './subscribed-twice.ts';
-
-const REGISTER = 'the command "webhooks register" sets it';
 
 /** Our webhooks at Instantly: that they are there, active, and carry a token that is let in. */
 export const registrationCheck: Check = {
@@ -102,8 +100,10 @@ function judge(report: WebhookReport, accepted: readonly (readonly string[])[]):
   }
   if (status === 'unknown')
     findings.push(warn(`the status of ${show(report)} is not one that is known`, 'see it at Instantly'));
-  if (token === 'none') findings.push(fail(`${show(report)} carries no token: each delivery is refused`, REGISTER));
-  if (token === 'wrong') findings.push(fail(`${show(report)} carries a token that is not let in`, REGISTER));
+  const repair = `the command "${repairCommand(report)}" sets one that is let in`;
+  if (token === 'none') findings.push(fail(`${show(report)} carries no token: each delivery is refused`, repair));
+  if (token === 'wrong')
+    findings.push(fail(`${show(report)} carries a token that is not let in: each delivery is refused`, repair));
   const behind = accepted.filter((tokens) => token === 'right' && id !== null && !tokens.includes(id)).length;
   if (behind > 0) {
     findings.push(
