@@ -8,6 +8,7 @@ import { composeSecrets, type LiveSecrets } from './compose-secrets.ts';
 import { RegistrationWatch } from './compose-watch.ts';
 import type { Settings } from './config/settings.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { withDotenv } from './dispatch/handler-environment.ts';
 import { type LoadedHandler, loadHandlers } from './dispatch/load-handlers.ts';
 import { BufferBudget } from './http/buffer-budget.ts';
 import { Readiness } from './http/readiness.ts';
@@ -55,7 +56,10 @@ export interface ComposeParts {
 }
 
 export async function compose({ settings, logger, load, opening }: ComposeParts): Promise<Receiver> {
-  const [serving, { handlers, warnings }] = await openBoth(opening, loadHandlers(settings.handlers.dir));
+  const [serving, { handlers, warnings }] = await openBoth(
+    opening,
+    loadHandlers(settings.handlers.dir, { env: withDotenv(settings.handlers) }),
+  );
   const { store } = serving;
   for (const warning of warnings) logger.warn(warning);
   const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
@@ -206,6 +210,7 @@ function composeDispatcher({ settings, store, metrics, logger, commits, handlers
     handlers,
     logger,
     settings: settings.handlers,
+    env: withDotenv(settings.handlers),
     logLevel: settings.logLevel,
     commitOutcome: async (outcome) => {
       await commits.outcome(outcome);

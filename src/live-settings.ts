@@ -73,6 +73,9 @@ export class LiveSettings {
       // Whatever cannot be used is refused here, before it is in force.
       if (next.role !== 'worker') createAuthenticator(next.authentication);
       this.#current = Object.freeze(next);
+      for (const warning of read.warnings) {
+        if (!this.#options.settings.warnings.includes(warning)) logger.warn(warning);
+      }
       const later = findUnchangeable(this.#current, read);
       this.#record('success', { reason, changed });
       logger.info(

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { makeSignatureKey, makeToken } from '../config/make-secret.ts';
@@ -8,6 +8,7 @@ import { writeNewFile } from '../config/write-new-file.ts';
 import { makeDatabaseSecrets } from './make-database-secrets.ts';
 import { registerRotate } from './secrets-rotate.ts';
 import { registerScan } from './secrets-scan.ts';
+import { setInDotenv } from './set-in-dotenv.ts';
 
 const KINDS = {
   token: {
@@ -40,7 +41,7 @@ const CONTAINER_KINDS: readonly Kind[] = ['token', 'signature', 'audit'];
 
 const HELP = `
 Examples:
-  secrets new >> .env                       a token, appended to .env
+  secrets new --env .env                    a token, as a line of .env
   secrets new --kind audit --file /etc/instantly/audit-key
   secrets new --all                         in secrets/: the files a container set-up mounts, those that are missing
   secrets new --kind metrics --dir secrets  one more of them
@@ -55,13 +56,16 @@ interface NewOptions {
   readonly kind?: Kind;
   readonly scheme?: SignatureScheme;
   readonly file?: string;
+  readonly env?: string;
   readonly all?: true;
   readonly dir?: string;
   readonly json?: true;
+  /** Where the result goes to. */
+  readonly stdout: number;
 }
 
 /** `secrets new`: makes secrets; needs no settings and no store. */
-export function register(program: Command): void {
+export function register(program: Command, stdout = 1): void {
   const secrets = program.command('secrets').description('make the secrets the receiver works with');
   secrets
     .command('new')
@@ -69,13 +73,15 @@ export function register(program: Command): void {
     .addOption(new Option('--kind <kind>', 'what it is for (default: token)').choices(Object.keys(KINDS)))
     .addOption(new Option('--scheme <scheme>', 'what a signature key has to fit (default: body)').choices(SCHEME_NAMES))
     .addOption(new Option('--file <path>', 'write it to a new file and print the NAME_FILE line').conflicts('all'))
+    .addOption(new Option('--env <file>', 'write its line into this .env').conflicts(['file', 'all', 'dir']))
     .addOption(new Option('--all', 'make every file a container set-up needs and has not').conflicts('kind'))
     .addOption(
       new Option('--dir <folder>', 'make it there for a container (with --all, default: secrets)').conflicts('file'),
     )
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP)
-    .action((options: NewOptions, command: Command) => {
+    .action((given: Omit<NewOptions, 'stdout'>, command: Command) => {
+      const options = { ...given, stdout };
       if (options.all === true || options.dir !== undefined) makeForContainer(options, command);
       else makeOne(options, command);
     });
@@ -89,6 +95,12 @@ function makeOne(options: NewOptions, command: Command): void {
   const { setting } = KINDS[kind];
   const value = makeValue(kind, options.scheme);
   const next = describeNext(kind, options.scheme);
+  if (options.env !== undefined) {
+    setInDotenv(options.env, setting, value);
+    const notes = [`${setting} is set in ${options.env}. ${next}`];
+    answer(command, options, { kind, name: setting, env: options.env, next }, [], notes);
+    return;
+  }
   if (options.file === undefined) {
     const line = `${setting}=${value}`;
     answer(command, options, { kind, name: setting, value, line, next }, [line], [`Put the line into .env. ${next}`]);
@@ -184,6 +196,13 @@ function answer(
     writeOut?.(`${JSON.stringify(document, null, 2)}\n`);
     return;
   }
-  writeOut?.(lines.map((line) => `${line}\n`).join(''));
+  // Appended to a file whose last line has no end, the first line would become a part of that.
+  const start = lines.length > 0 && isBegunFile(options.stdout) ? '\n' : '';
+  if (lines.length > 0) writeOut?.(`${start}${lines.map((line) => `${line}\n`).join('')}`);
   writeErr?.(notes.map((note) => `${note}\n`).join(''));
+}
+
+function isBegunFile(descriptor: number): boolean {
+  const stat = fstatSync(descriptor);
+  return stat.isFile() && stat.size > 0;
 }

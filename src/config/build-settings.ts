@@ -4,8 +4,9 @@ import { MISSING_AUDIT_KEY } from './check-together.ts';
 import { findLocalFile } from './find-local-file.ts';
 import type { SecretsInUse } from './gather-secrets.ts';
 import { keptSecretFile } from './keep-secrets.ts';
+import type { Environment } from './read-environment.ts';
 import { show } from './read-text-file.ts';
-import type { Secret } from './secret.ts';
+import { Secret } from './secret.ts';
 import type {
   ApiKey,
   AuditSettings,
@@ -23,6 +24,7 @@ const DAY = 86_400 * SECOND;
 export function buildSettings(
   parsed: ParsedSettings,
   secrets: SecretsInUse,
+  environment: Pick<Environment, 'others'>,
   cwd: string,
   warnings: readonly string[],
 ): Settings {
@@ -44,6 +46,9 @@ export function buildSettings(
       backoffBaseMs: parsed.HANDLER_BACKOFF_BASE_SECONDS * SECOND,
       backoffCapMs: parsed.HANDLER_BACKOFF_CAP_SECONDS * SECOND,
       orderHoldMs: parsed.ORDER_HOLD_SECONDS * SECOND,
+      variables: Object.freeze(
+        Object.fromEntries([...environment.others].map(([name, value]) => [name, new Secret(value)])),
+      ),
     }),
     http: Object.freeze({
       bodyLimitBytes: parsed.BODY_LIMIT,

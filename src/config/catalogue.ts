@@ -237,3 +237,9 @@ export function isSecretSetting(name: SettingName): boolean {
   const entry: CatalogueEntry = CATALOGUE[name];
   return entry.secret === true;
 }
+
+/** Whether a variable holds a secret of ours or names its file; in whatever case, since Windows knows no difference. */
+export function isSecretVariable(variable: string): boolean {
+  const name = variable.toUpperCase();
+  return [name, name.replace(/_FILE$/, '')].some((one) => isSettingName(one) && isSecretSetting(one));
+}

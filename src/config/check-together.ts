@@ -1,3 +1,4 @@
+import { findSecretSlip } from './find-slip.ts';
 import { findUnfitKeys, isShortSecret } from './parse-keys.ts';
 import type { Environment } from './read-environment.ts';
 import type { Secret } from './secret.ts';
@@ -73,7 +74,7 @@ export function findWeaknesses(parsed: Parsed): string[] {
   if (parsed.NODE_ENV !== undefined && parsed.NODE_ENV !== 'production' && /^prod/i.test(parsed.NODE_ENV)) {
     warnings.push('NODE_ENV begins like production and is not; the checks for production are off');
   }
-  return [...warnings, ...findStoreWeaknesses(parsed), ...findSharedSecrets(parsed)];
+  return [...warnings, ...findCarriedAlong(parsed), ...findStoreWeaknesses(parsed), ...findSharedSecrets(parsed)];
 }
 
 /**
@@ -115,6 +116,12 @@ function checkHeaders(parsed: Parsed): string[] {
   if (timestamp !== undefined && (timestamp === token || timestamp === signature)) {
     const other = timestamp === token ? 'INSTANTLY_WEBHOOK_TOKEN_HEADER' : 'INSTANTLY_SIGNATURE_HEADER';
     faults.push(`INSTANTLY_TIMESTAMP_HEADER and ${other} must name two different headers`);
+  }
+  if (
+    token !== undefined &&
+    parsed.INSTANTLY_WEBHOOK_TOKEN?.some((one) => one.reveal().toLowerCase().startsWith(`${token}:`))
+  ) {
+    faults.push('INSTANTLY_WEBHOOK_TOKEN holds the name of its header before the value; keep the value alone');
   }
   const scheme = parsed.INSTANTLY_SIGNATURE_SCHEME ?? 'body';
   const { headers } = schemeFacts(scheme);
@@ -158,6 +165,29 @@ function checkRequire(parsed: Parsed, environment: Environment): string[] {
   const missing = names.filter((name) => !environment.isGiven(name));
   if (parsed.INSTANTLY_REQUIRE !== 'both' || missing.length !== 1) return [];
   return [`INSTANTLY_REQUIRE=both needs ${missing.join()} as well; set it, or set INSTANTLY_REQUIRE=any`];
+}
+
+/** What may be meant, and mostly is not. */
+function findCarriedAlong(parsed: Parsed): string[] {
+  const warnings: string[] = [];
+  const slip = parsed.AUDIT_KEY && findSecretSlip(parsed.AUDIT_KEY.reveal());
+  if (slip !== undefined) warnings.push(`AUDIT_KEY ${slip}, unless entries are sealed with it already`);
+  const header = parsed.INSTANTLY_WEBHOOK_TOKEN_HEADER;
+  for (const token of parsed.INSTANTLY_WEBHOOK_TOKEN ?? []) {
+    const text = token.reveal();
+    const scheme = /^(bearer|basic)\s/i.exec(text)?.[1];
+    if (scheme !== undefined && header !== 'authorization') {
+      warnings.push(
+        `INSTANTLY_WEBHOOK_TOKEN begins with ${scheme}, and lets in only what has that in ${header} too; keep what follows, unless Instantly sends it so`,
+      );
+    }
+    if (/[^\x20-\x7e]/.test(text)) {
+      warnings.push(
+        'INSTANTLY_WEBHOOK_TOKEN holds characters beyond ASCII, which not every sender puts into a header the same way; make one with the command "secrets new"',
+      );
+    }
+  }
+  return warnings;
 }
 
 /** A token travels in every request: whoever sees it must not hold the key of something else with it. */

@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
 import type { LocalFile } from './find-local-file.ts';
+import { findSecretSlip } from './find-slip.ts';
 import { makeSignatureKey, makeToken } from './make-secret.ts';
 import { findUnfitKeys, parseKeys, parseOneSecret } from './parse-keys.ts';
+import { normalise, warnOfPadding } from './read-environment.ts';
 import { errnoCode, explainUnreadable, readTextFile, show, UnreadableFile } from './read-text-file.ts';
 import type { Secret } from './secret.ts';
 import type { GeneratedSecret } from './settings.ts';
@@ -48,7 +50,9 @@ export function keepSecret(name: GeneratedSecret['name'], keeping: Keeping): Kep
   const created = keeping.create && !existsSync(file) && makeKept(name, file, keeping.scheme);
   const text = readKept(name, file, keeping.create);
   if (text === undefined) return undefined;
-  return { name, file, created, secrets: parseKept(name, file, text, keeping.scheme), warnings: findLooseMode(file) };
+  const value = normalise(text);
+  const warnings = [...findLooseMode(file), ...(name === 'AUDIT_KEY' ? warnOfAuditKey(file, text) : [])];
+  return { name, file, created, secrets: parseKept(name, file, value, keeping.scheme), warnings };
 }
 
 /**
@@ -93,7 +97,7 @@ function makeKept(name: GeneratedSecret['name'], file: string, scheme: Signature
 
 function readKept(name: string, file: string, mustExist: boolean): string | undefined {
   try {
-    return readTextFile(file, LIMIT).replace(/\r?\n$/, '');
+    return readTextFile(file, LIMIT);
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     if (error.code === 'ENOENT' && !mustExist) return undefined;
@@ -126,6 +130,15 @@ function parseKept(
         `${name} is not set, and the one kept at ${show(file)} ${message}; or set ${name}, or delete the file`,
     ),
   );
+}
+
+function warnOfAuditKey(file: string, text: string): string[] {
+  const source = `AUDIT_KEY (kept at ${show(file)})`;
+  const slip = findSecretSlip(normalise(text));
+  return [
+    ...warnOfPadding(source, text),
+    ...(slip === undefined ? [] : [`${source} ${slip}, unless entries are sealed with it already`]),
+  ];
 }
 
 function findLooseMode(file: string): string[] {

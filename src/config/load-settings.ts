@@ -1,14 +1,20 @@
+import { existsSync } from 'node:fs';
 import { SettingsError } from '../errors/problem.ts';
 import { buildSettings } from './build-settings.ts';
-import { SETTING_NAMES, type SettingName } from './catalogue.ts';
+import { isSecretSetting, SETTING_NAMES, type SettingName } from './catalogue.ts';
 import { findStoreFault } from './check-store-file.ts';
 import { findContradictions, findMissingSecrets, findWeaknesses, lowerDefaults } from './check-together.ts';
 import { findLocalFile } from './find-local-file.ts';
+import { findCopyMark, findSecretSlip } from './find-slip.ts';
 import { gatherSecrets } from './gather-secrets.ts';
 import { type Environment, readEnvironment } from './read-environment.ts';
 import type { Settings } from './settings.ts';
 import { type ParsedSettings, settingsSchema } from './settings-schema.ts';
 import { findMistypedNames } from './suggest-name.ts';
+
+const LISTS: ReadonlySet<SettingName> = new Set(['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN']);
+/** A path may hold any character, and a key that entries are sealed with is what it is. */
+const UNEXAMINED: ReadonlySet<SettingName> = new Set(['HANDLERS_DIR', 'AUDIT_KEY']);
 
 export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -35,12 +41,14 @@ export function loadSettings(options: LoadOptions): Settings {
   const { parsed, whole, faults, warnings } = parseAll(environment, options.cwd);
   faults.push(...findContradictions(parsed, environment));
   if (options.isServing !== true) faults.push(...findStoreFault(findLocalFile(parsed)));
-  if (options.create) faults.push(...findMissingSecrets(parsed, environment, mistyped));
+  const hints = [...mistyped, ...environment.warnings];
+  if (options.create) faults.push(...findMissingSecrets(parsed, environment, hints));
   if (whole === undefined || faults.length > 0) throw new SettingsError(faults);
 
   const secrets = gatherSecrets(whole, environment, options.create);
-  return buildSettings(whole, secrets, options.cwd, [
+  return buildSettings(whole, secrets, environment, options.cwd, [
     ...mistyped,
+    ...environment.warnings,
     ...warnings,
     ...findWeaknesses(whole),
     ...secrets.warnings,
@@ -53,6 +61,11 @@ function parseAll(environment: Environment, cwd: string) {
   const faults = [...environment.faults];
   const parsed: Partial<ParsedSettings> = {};
   for (const name of SETTING_NAMES) {
+    const slip = findSlip(name, environment);
+    if (slip !== undefined) {
+      faults.push(`${describeSource(name, environment)} ${slip}`);
+      continue;
+    }
     const result = schema.shape[name].safeParse(environment.values.get(name));
     if (result.success) Object.assign(parsed, { [name]: result.data });
     else faults.push(...result.error.issues.map((issue) => `${describeSource(name, environment)} ${issue.message}`));
@@ -62,6 +75,20 @@ function parseAll(environment: Environment, cwd: string) {
   const whole =
     faults.length === 0 ? { ...schema.parse(Object.fromEntries(environment.values)), ...lowered } : undefined;
   return { parsed, whole, faults, warnings };
+}
+
+/** What was copied along with a value; lists say it of each of their keys, and the audit key is taken as it is. */
+function findSlip(name: SettingName, { values, files }: Environment): string | undefined {
+  const text = values.get(name);
+  if (text === undefined || UNEXAMINED.has(name)) return undefined;
+  if (!isSecretSetting(name) || name === 'DATABASE_URL') return findCopyMark(text);
+  return LISTS.has(name) ? findPath(name, text, files) : (findPath(name, text, files) ?? findSecretSlip(text));
+}
+
+/** The path of a secret's file in the place of the secret. */
+function findPath(name: SettingName, text: string, files: Environment['files']): string | undefined {
+  if (files.has(name) || !/^(?:\.{0,2}|~|[A-Za-z]:)[/\\]/.test(text) || !existsSync(text)) return undefined;
+  return `is the path of a file; did you mean ${name}_FILE?`;
 }
 
 function describeSource(name: SettingName, environment: Environment): string {

@@ -1,3 +1,4 @@
+import { findSecretSlip } from './find-slip.ts';
 import { fault, type Parsed } from './parsed.ts';
 import { Secret } from './secret.ts';
 import { type SignatureScheme, schemeFacts } from './signature-schemes.ts';
@@ -31,6 +32,9 @@ export function parseKeys(text: string): Parsed<readonly Secret[]> {
 
 function findMistake(key: string): string | undefined {
   if (key === '') return 'is empty; take the spare comma out';
+  if (/[\r\n]/.test(key)) return 'holds a line break or another control character; separate keys with commas';
+  const slip = findSecretSlip(key);
+  if (slip !== undefined) return slip;
   // Counted in UTF-16 units, as an operator's tools count; for the ASCII that keys are made of, all counts agree.
   if (key.length < MIN_CHARACTERS) {
     return `is shorter than ${MIN_CHARACTERS} characters; make a new one with the command "secrets new"`;
@@ -66,6 +70,7 @@ function position(index: number, count: number): string {
 
 /** One token for `Authorization: Bearer …`, or an API key. */
 export function parseBearerToken(text: string): Parsed<Secret> {
+  if (/^bearer\s/i.test(text)) return fault('begins with Bearer, which is no part of it; keep what follows');
   if (text.length > MAX_CHARACTERS) return fault(`must not be longer than ${MAX_CHARACTERS} characters`);
   if (!/^[\x21-\x7e]+$/.test(text)) {
     return fault('must be visible ASCII characters without white space, because a header carries it');
@@ -73,10 +78,12 @@ export function parseBearerToken(text: string): Parsed<Secret> {
   return { value: new Secret(text) };
 }
 
-/** A secret of one line that is no list. */
+/** A secret of one line that is no list. White space around it counts within double quotes alone: releases that took a file as it
+ * stands have sealed entries with it. */
 export function parseOneSecret(text: string): Parsed<Secret> {
   if (text.trim() === '') return fault('is empty');
-  return /[\r\n]/.test(text) ? fault('must be one line') : { value: new Secret(text) };
+  if (/[\r\n]/.test(text)) return fault('must be one line');
+  return { value: new Secret(/^"(\s.*|.*\s)"$/.exec(text)?.[1] ?? text) };
 }
 
 /** Whether a secret is so short that it can be guessed by trying. */

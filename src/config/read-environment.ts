@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
-import { isSecretSetting, SETTING_NAMES, type SettingName } from './catalogue.ts';
-import { explainUnreadable, readTextFile, show, UnreadableFile } from './read-text-file.ts';
+import { isSecretSetting, isSecretVariable, isSettingName, SETTING_NAMES, type SettingName } from './catalogue.ts';
+import { lintDotenv } from './lint-dotenv.ts';
+import { DOTENV_LIMIT, explainUnreadable, readTextFile, show, UnreadableFile } from './read-text-file.ts';
 
-const DOTENV_LIMIT = 1024 * 1024;
 const SECRET_FILE_LIMIT = 64 * 1024;
 
 /** The texts of all settings, wherever they came from. */
@@ -16,7 +16,10 @@ export interface Environment {
   readonly isGiven: (name: SettingName) => boolean;
   /** Names of all variables that are set. */
   readonly names: readonly string[];
+  /** Variables of `.env` that are no settings of ours: those of the user's handlers. */
+  readonly others: ReadonlyMap<string, string>;
   readonly faults: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -31,7 +34,10 @@ export function readEnvironment(
   without: ReadonlySet<SettingName> = new Set(),
 ): Environment {
   const faults: string[] = [];
-  const variables = new Map([...setVariables(readDotenv(cwd, faults)), ...setVariables(env)]);
+  const text = readDotenv(cwd, faults);
+  const warnings = lintDotenv(text);
+  const dotenv = parseEnv(text);
+  const variables = new Map([...setVariables(dotenv), ...setVariables(env)]);
   const values = new Map<SettingName, string>();
   const files = new Map<SettingName, string>();
   for (const name of SETTING_NAMES.filter((one) => !without.has(one))) {
@@ -41,11 +47,12 @@ export function readEnvironment(
     if (value !== undefined && path !== undefined) {
       faults.push(`${name} and ${name}_FILE are both set; keep one of them`);
     } else if (value !== undefined) {
-      // A space at the end of a line is a slip, and no setting means anything by it.
-      values.set(name, value.trim());
+      values.set(name, normalise(value));
     } else if (path !== undefined) {
-      const text = readSecretFile(name, resolve(cwd, path), faults);
-      if (text !== undefined) values.set(name, text);
+      const content = readSecretFile(name, resolve(cwd, path), faults);
+      if (content !== undefined) values.set(name, normalise(content));
+      if (name === 'AUDIT_KEY' && content !== undefined)
+        warnings.push(...warnOfPadding(`${name} (from ${name}_FILE)`, content));
     }
   }
   return {
@@ -53,8 +60,24 @@ export function readEnvironment(
     files,
     isGiven: (name) => !without.has(name) && (variables.has(name) || files.has(name)),
     names: [...variables.keys()],
+    others: new Map([...setVariables(dotenv)].filter(([name]) => !isSettingName(name) && !isSecretVariable(name))),
     faults,
+    warnings,
   };
+}
+
+/** One and the same value whichever way it came: white space around it is a slip, and no setting means anything by it. */
+export function normalise(text: string): string {
+  return text.trim();
+}
+
+/** An earlier release took the white space of a file as a part of this key, and sealed entries with it. */
+export function warnOfPadding(source: string, content: string): string[] {
+  const text = content.replace(/\r?\n$/, '');
+  if (/[\r\n]/.test(text) || text === normalise(text)) return [];
+  return [
+    `${source} has white space around it in its file, which does not count: earlier releases counted it; put the key with its white space in double quotes there if entries are sealed with it`,
+  ];
 }
 
 function* setVariables(source: Readonly<Record<string, string | undefined>>): Generator<[string, string]> {
@@ -63,22 +86,22 @@ function* setVariables(source: Readonly<Record<string, string | undefined>>): Ge
   }
 }
 
-function readDotenv(cwd: string, faults: string[]): Readonly<Record<string, string | undefined>> {
+function readDotenv(cwd: string, faults: string[]): string {
   const path = resolve(cwd, '.env');
   try {
-    return parseEnv(readTextFile(path, DOTENV_LIMIT));
+    return readTextFile(path, DOTENV_LIMIT);
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     if (error.code !== 'ENOENT') {
       faults.push(`.env cannot be read at ${show(path)} ${explainUnreadable(error)}; mend it or take it away`);
     }
-    return {};
+    return '';
   }
 }
 
 function readSecretFile(name: SettingName, path: string, faults: string[]): string | undefined {
   try {
-    const text = readTextFile(path, SECRET_FILE_LIMIT).replace(/\r?\n$/, '');
+    const text = readTextFile(path, SECRET_FILE_LIMIT);
     if (text.trim() !== '') return text;
     faults.push(`${name}_FILE names ${show(path)}, which is empty; put the value there or unset the variable`);
   } catch (error) {

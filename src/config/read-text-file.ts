@@ -1,5 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
+/** Bytes that a `.env` may have. */
+export const DOTENV_LIMIT = 1024 * 1024;
+
 /** A file that could not be taken as text; `code` is an errno name or one of our own words. */
 export class UnreadableFile extends Error {
   override readonly name = 'UnreadableFile';
@@ -18,6 +21,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of its path is not a folder',
   'not-text': 'it is not UTF-8 text',
+  'utf-16': 'it is UTF-16, as Windows PowerShell writes; save it as UTF-8',
   'too-large': 'it is far too large for what it should hold',
 };
 
@@ -36,13 +40,21 @@ export function explainUnreadable(error: UnreadableFile): string {
 export function readTextFile(path: string, limit: number): string {
   const bytes = readBytes(path, limit);
   if (bytes.length > limit) throw new UnreadableFile('too-large');
-  // UTF-16, which Windows editors write, is valid UTF-8 for ASCII letters save for its NULs.
+  if (isUtf16(bytes)) throw new UnreadableFile('utf-16');
   if (bytes.includes(0)) throw new UnreadableFile('not-text');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     throw new UnreadableFile('not-text', { cause: error });
   }
+}
+
+/** By its mark or, where it has none, by the NUL in each of its ASCII letters. */
+function isUtf16(bytes: Uint8Array): boolean {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  const start = bytes.subarray(0, 8);
+  return bytes.length >= 4 && [0, 1].some((odd) => start.every((byte, index) => (byte === 0) === (index % 2 === odd)));
 }
 
 function readBytes(path: string, limit: number): Uint8Array {

@@ -111,6 +111,8 @@ export interface HandlerSettings {
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
   readonly orderHoldMs: number;
+  /** Those of `.env` that are no settings of ours, for handlers. Some will be secrets of other services. */
+  readonly variables: Readonly<Record<string, Secret>>;
 }
 
 export interface HttpSettings {

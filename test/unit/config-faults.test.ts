@@ -217,7 +217,7 @@ describe('secrets from files', () => {
   test('an unreadable one names variable, path and the system error', () => {
     const cwd = makeFolder();
     mkdirSync(join(cwd, 'folder'));
-    writeIn(cwd, 'binary', Uint8Array.of(0xff, 0xfe, 0x80));
+    writeIn(cwd, 'binary', new Uint8Array([0xff, 0x80, 0x41]));
     writeIn(cwd, 'utf16', Buffer.from('a key in two bytes a letter', 'utf16le'));
     writeIn(cwd, 'large', 'x'.repeat(65 * 1024));
     writeIn(cwd, 'blank', ' \n');
@@ -231,7 +231,9 @@ describe('secrets from files', () => {
     expect(faults('folder')).toEqual(unreadable('folder', 'EISDIR, it is a folder'));
     expect(faults('blank/x')).toEqual(unreadable('blank/x', 'ENOTDIR, a part of its path is not a folder'));
     expect(faults('binary')).toEqual(unreadable('binary', 'not-text, it is not UTF-8 text'));
-    expect(faults('utf16')).toEqual(unreadable('utf16', 'not-text, it is not UTF-8 text'));
+    expect(faults('utf16')).toEqual(
+      unreadable('utf16', 'utf-16, it is UTF-16, as Windows PowerShell writes; save it as UTF-8'),
+    );
     expect(faults('large')).toEqual(unreadable('large', 'too-large, it is far too large for what it should hold'));
     expect(faults('blank')).toEqual([
       `INSTANTLY_WEBHOOK_TOKEN_FILE names ${path('blank')}, which is empty; put the value there or unset the variable`,

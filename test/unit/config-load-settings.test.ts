@@ -256,14 +256,6 @@ describe('NAME_FILE', () => {
     expect(settings.audit.key.reveal()).toBe(KEY);
   });
 
-  test('drops one only, and keeps other white space of a secret that is no list', () => {
-    const cwd = makeFolder();
-    writeIn(cwd, 'key', ` ${KEY} \n`);
-    expect(load({ AUDIT_KEY_FILE: 'key' }, cwd).audit.key.reveal()).toBe(` ${KEY} `);
-    writeIn(cwd, 'key', `${KEY}\n\n`);
-    expect(() => load({ AUDIT_KEY_FILE: 'key' }, cwd)).toThrow('AUDIT_KEY (from AUDIT_KEY_FILE) must be one line');
-  });
-
   test('serves every secret, from .env too', () => {
     const cwd = makeFolder();
     const file = (name: string, content: string) => writeIn(cwd, `secrets/${name}`, `${content}\n`);

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
@@ -14,6 +15,12 @@ interface Ran {
 
 /** Runs the command as the command line does, its words after `secrets new`. */
 function secretsNew(...words: string[]): Ran {
+  return secretsNewTo(devNull, ...words);
+}
+
+/** @param target what stdout is redirected to, as by `>>`; what would be written there comes back */
+function secretsNewTo(target: string, ...words: string[]): Ran {
+  const descriptor = openSync(target, 'a');
   let stdout = '';
   let stderr = '';
   const program = new Command('instantly-receiver').exitOverride().configureOutput({
@@ -24,7 +31,7 @@ function secretsNew(...words: string[]): Ran {
       stderr += text;
     },
   });
-  register(program);
+  register(program, descriptor);
   try {
     program.parse(['secrets', 'new', ...words], { from: 'user' });
     return { stdout, stderr, exitCode: 0 };
@@ -33,6 +40,8 @@ function secretsNew(...words: string[]): Ran {
     // Any other error is printed so, and ends the process with 1.
     if (error instanceof Error) return { stdout, stderr: `${stderr}error: ${error.message}\n`, exitCode: 1 };
     throw error;
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -274,6 +283,56 @@ describe('for a container', () => {
   });
 });
 
+test.each(['', 'A=1\n', 'A=1'])('appended to a file of %j, the line is one of its own', (before) => {
+  const cwd = makeFolder();
+  const file = writeIn(cwd, '.env', before);
+  const { stdout } = secretsNewTo(file);
+  expect(stdout.startsWith('\n')).toBe(before !== '');
+  writeIn(cwd, '.env', before + stdout);
+  expect(load({}, cwd).warnings).toEqual([]);
+  expect(load({}, cwd).secretOrigins).toMatchObject({ INSTANTLY_WEBHOOK_TOKEN: 'environment' });
+});
+
+describe('--env', () => {
+  const set = (file: string) => secretsNew('--kind', 'token', '--env', file);
+  const tokenIn = (file: string) => parseEnv(readFileSync(file, 'utf8'))['INSTANTLY_WEBHOOK_TOKEN'];
+
+  test('makes a new file for this user alone, and prints no secret', () => {
+    const file = join(makeFolder(), '.env');
+    const { stdout, stderr, exitCode } = set(file);
+    expect([exitCode, stdout, modeOf(file)]).toEqual([0, '', '600']);
+    expect(stderr).toContain(`INSTANTLY_WEBHOOK_TOKEN is set in ${file}.`);
+    expect(readFileSync(file, 'utf8')).toMatch(/^INSTANTLY_WEBHOOK_TOKEN=[\w-]{43}\n$/);
+    expect(stderr).not.toContain(tokenIn(file));
+  });
+
+  test.each<[string, RegExp]>([
+    ['A=1', /^A=1\nINSTANTLY_WEBHOOK_TOKEN=[\w-]{43}\n$/],
+    ['A=1\r\nB=2', /^A=1\r\nB=2\r\nINSTANTLY_WEBHOOK_TOKEN=[\w-]{43}\r\n$/],
+    ['INSTANTLY_WEBHOOK_TOKEN=\nA=1\n', /^INSTANTLY_WEBHOOK_TOKEN=[\w-]{43}\nA=1\n$/],
+    ['#INSTANTLY_WEBHOOK_TOKEN=\n', /^#INSTANTLY_WEBHOOK_TOKEN=\nINSTANTLY_WEBHOOK_TOKEN=[\w-]{43}\n$/],
+  ])('a file of %j gets its line and keeps its mode', (before, after) => {
+    const cwd = makeFolder();
+    const file = writeIn(cwd, 'real', before);
+    chmodSync(file, 0o640);
+    symlinkSync(file, join(cwd, '.env'));
+    expect(set(join(cwd, '.env')).exitCode).toBe(0);
+    expect([readFileSync(file, 'utf8'), modeOf(file)]).toEqual([expect.stringMatching(after), '640']);
+    expect(readdirSync(cwd).toSorted()).toEqual(['.env', 'real']);
+  });
+
+  test.each([
+    [`INSTANTLY_WEBHOOK_TOKEN=${TOKEN}\n`, 'sets INSTANTLY_WEBHOOK_TOKEN already'],
+    ['INSTANTLY_WEBHOOK_TOKEN_FILE=x\n', 'sets INSTANTLY_WEBHOOK_TOKEN_FILE already'],
+    ['A="x\nINSTANTLY_WEBHOOK_TOKEN=\nB="\n', 'has a quotation mark that is not closed'],
+  ])('a file of %j is left as it is', (before, said) => {
+    const file = writeIn(makeFolder(), '.env', before);
+    const { stderr, exitCode } = set(file);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining(said)]);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+  });
+});
+
 describe('wrong usage', () => {
   test.each([
     [['--scheme', 'body']],
@@ -291,6 +350,7 @@ describe('wrong usage', () => {
     [['--all', '--kind', 'token']],
     [['--all', '--file', 'never-made']],
     [['--dir', 'never-made', '--file', 'never-made']],
+    [['--env', 'never-made', '--file', 'never-made']],
     [['--kind', 'password']],
     [['--scheme', 'md5']],
   ])('%j makes nothing', (words) => {

@@ -21,6 +21,7 @@ const SETTINGS = {
   backoffBaseMs: 1,
   backoffCapMs: 10,
   orderHoldMs: 60_000,
+  variables: {},
 };
 
 export interface Accepted {

@@ -1,21 +1,42 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { lintDotenv } from '../../config/lint-dotenv.ts';
+import { DOTENV_LIMIT, readTextFile, UnreadableFile } from '../../config/read-text-file.ts';
 import { GitFailure, runGit } from '../../scan-secrets/run-git.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
+import { splitFault } from './split-fault.ts';
 
 const WORTHLESS = 'make every secret in it worthless by a new one ("secrets rotate", "secrets new")';
 
-/** That the file of secrets is for this user alone, and was never given to git. */
+/** What this check says by itself, the settings warn of too. */
+export function isAboutDotEnv(warning: string): boolean {
+  return warning.startsWith('.env, line ');
+}
+
+/** That the file of secrets says what it seems to, is for this user alone, and was never given to git. */
 export const dotEnvCheck: Check = {
   name: '.env',
   needs: [],
   run: async ({ cwd }, signal) => {
     const file = statSync(join(cwd, '.env'), { throwIfNoEntry: false });
-    const findings = [...judgeMode(file?.mode), ...(await judgeGit(cwd, signal))];
+    const findings = [...judgeLines(cwd), ...judgeMode(file?.mode), ...(await judgeGit(cwd, signal))];
     if (findings.length > 0) return findings;
     return [ok(file === undefined ? 'there is none' : 'only this user can read it, and git does not know it')];
   },
 };
+
+function judgeLines(cwd: string): Finding[] {
+  try {
+    return lintDotenv(readTextFile(join(cwd, '.env'), DOTENV_LIMIT)).map((line) => {
+      const { found, fix } = splitFault(line.replace('.env, ', ''), 'correct the line');
+      return warn(found, fix);
+    });
+  } catch (error) {
+    // The settings name a file that cannot be read.
+    if (error instanceof UnreadableFile) return [];
+    throw error;
+  }
+}
 
 function judgeMode(mode: number | undefined): Finding[] {
   // Windows has no such modes; what stat says there means nothing.

@@ -2,6 +2,7 @@ import { MISSING_AUDIT_KEY } from '../../config/check-together.ts';
 import type { Settings } from '../../config/settings.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
 import { type Context, deployment } from './context.ts';
+import { isAboutDotEnv } from './dot-env.ts';
 import { isAboutStrength } from './secrets.ts';
 import { splitFault } from './split-fault.ts';
 
@@ -42,7 +43,7 @@ function judge(settings: Settings, { examined }: Context): Finding[] {
   ) {
     findings.push(asFinding(fail, MISSING_AUDIT_KEY));
   }
-  const warnings = settings.warnings.filter((warning) => !isAboutStrength(warning));
+  const warnings = settings.warnings.filter((warning) => !isAboutStrength(warning) && !isAboutDotEnv(warning));
   return [...findings, ...warnings.map((warning) => asFinding(warn, warning))];
 }
 
