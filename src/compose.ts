@@ -56,12 +56,13 @@ export interface ComposeParts {
 }
 
 export async function compose({ settings, logger, load, opening }: ComposeParts): Promise<Receiver> {
-  const [serving, { handlers, warnings }] = await openBoth(
+  const [serving, { handlers, warnings, labels }] = await openBoth(
     opening,
     loadHandlers(settings.handlers.dir, { env: withDotenv(settings.handlers) }),
   );
   const { store } = serving;
   for (const warning of warnings) logger.warn(warning);
+  if (labels.length > 0) logger.info({ labels }, 'handlers take these as custom labels, and no other spelling of them');
   const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
   const metrics = composeMetrics(serving, () => budget.used, logger);
   const { trail, commits } = composeCommits(settings, serving, metrics, logger, () => dispatcher?.wake());
