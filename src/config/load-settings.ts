@@ -66,10 +66,12 @@ function findAbsentHandlers(
   cwd: string,
 ): string[] {
   if (HANDLERS_DIR === undefined || ROLE === 'receiver' || !isGiven('HANDLERS_DIR')) return [];
-  const dir = resolve(cwd, HANDLERS_DIR);
-  return existsSync(dir)
+  // Like any other value it is not repeated: a secret may have been pasted there.
+  return existsSync(resolve(cwd, HANDLERS_DIR))
     ? []
-    : [`HANDLERS_DIR names ${show(dir)}, which does not exist; make the folder, correct the path, or unset it`];
+    : [
+        `HANDLERS_DIR names a folder that does not exist (a relative path starts at ${show(cwd)}); make the folder, correct the path, or unset it`,
+      ];
 }
 
 /** Parses every setting by itself, so that one fault hides no other. */

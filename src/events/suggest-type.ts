@@ -65,6 +65,12 @@ export function suggestType(text: string): string | undefined {
   return named === undefined ? undefined : canonicalType(named);
 }
 
+/** As `suggestType`, for the name of a sample. */
+export function suggestSample(text: string): string | undefined {
+  const meant = closestName(text, ['custom_label']) ?? suggestType(text);
+  return meant === undefined || meant === '*' || meant === UNKNOWN_TYPE ? undefined : meant;
+}
+
 /** The stems of a text's words, without idle ones, in order of the alphabet. */
 function keyWords(text: string): string {
   const words = text
