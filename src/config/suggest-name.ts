@@ -46,7 +46,7 @@ function suggestName(name: string): string | undefined {
 }
 
 /** A name without case, separators and invisible characters: `Reply-Received`, `replyReceived` and `reply_received` are one. */
-export function foldName(text: string): string {
+function foldName(text: string): string {
   return text
     .normalize('NFKC')
     .toLowerCase()
