@@ -10,7 +10,7 @@ import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
 import { type FailureLimit, limitFailures } from './http/limit-failures.ts';
 import { logRequest } from './http/log-requests.ts';
-import { OpenRequests } from './http/open-requests.ts';
+import type { OpenRequests } from './http/open-requests.ts';
 import { createHealth, createMetricsRoute, createReady, type Registration } from './http/operations.ts';
 import type { Readiness } from './http/readiness.ts';
 import { createReceive } from './http/receive.ts';
@@ -26,6 +26,7 @@ export interface HttpParts {
   readonly metrics: Metrics;
   readonly inbox: Inbox;
   readonly trail: AuditTrail;
+  readonly open: OpenRequests;
   readonly budget: BufferBudget;
   readonly readiness: Readiness;
   readonly isStopping: () => boolean;
@@ -45,15 +46,13 @@ export interface Http {
 }
 
 export function composeHttp(parts: HttpParts): Http {
-  const { settings, metrics, budget } = parts;
-  const open = new OpenRequests();
+  const { settings, metrics, open } = parts;
   const app = composeApp(parts, {
     onBegin: (exchange, response) => {
       exchange.place = open.add(exchange, response);
     },
     onEnd: (exchange) => {
       open.remove(exchange.place);
-      budget.give(exchange.bufferedBytes);
       end(parts, exchange);
     },
   });
@@ -65,6 +64,7 @@ export function composeHttp(parts: HttpParts): Http {
       end(parts, exchange);
     },
     onDropped: () => metrics.requests.droppedConnections.inc(),
+    onLook: () => parts.budget.giveUpStalled(),
   });
   return {
     server,
@@ -106,7 +106,7 @@ function composeReceive(
   tokens: TokenSource,
   failures: FailureLimit,
 ): RouteHandler {
-  return createReceive({
+  const receive = createReceive({
     authenticator: () => tokens.authenticator,
     tokenIdAt: (position) => tokens.tokenIdAt(position),
     inbox,
@@ -120,18 +120,20 @@ function composeReceive(
         'a right token came with a signature that does not hold: check INSTANTLY_SECRET',
       );
     },
-    onUnusableCoding: (exchange, reason) => {
-      logger.warn(
-        { requestId: exchange.id, reason },
-        'a proven sender compresses its bodies in a way that cannot be unpacked: they are in quarantine; have it send them as they are',
-      );
-    },
     onAccepted: (facts) => {
       metrics.events.events.inc({ event_type: typeLabel(facts.type) });
       metrics.events.lastEvent.setToCurrentTime();
       if (facts.timestamp !== null) metrics.events.lag.observe(Math.max(0, (Date.now() - facts.timestamp) / 1_000));
     },
   });
+  return async (request, response, exchange) => {
+    try {
+      await receive(request, response, exchange);
+    } finally {
+      // Not at the end of the answer, which a client can put off by not reading it.
+      budget.release(exchange);
+    }
+  };
 }
 
 /** Counted and audited once, whichever way the request ended. */

@@ -11,6 +11,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { withDotenv } from './dispatch/handler-environment.ts';
 import { type LoadedHandler, loadHandlers } from './dispatch/load-handlers.ts';
 import { BufferBudget } from './http/buffer-budget.ts';
+import { OpenRequests } from './http/open-requests.ts';
 import { Readiness } from './http/readiness.ts';
 import { Inbox } from './inbox/accept.ts';
 import { AuditTrail } from './inbox/audit-trail.ts';
@@ -56,14 +57,14 @@ export interface ComposeParts {
 }
 
 export async function compose({ settings, logger, load, opening }: ComposeParts): Promise<Receiver> {
-  const [serving, { handlers, warnings, labels }] = await openBoth(
+  const [serving, { handlers, warnings }] = await openBoth(
     opening,
     loadHandlers(settings.handlers.dir, { env: withDotenv(settings.handlers) }),
   );
   const { store } = serving;
   for (const warning of warnings) logger.warn(warning);
-  if (labels.length > 0) logger.info({ labels }, 'handlers take these as custom labels, and no other spelling of them');
-  const budget = new BufferBudget(settings.http.maxBufferedBytes, settings.authentication.tokens.length > 0);
+  const open = new OpenRequests();
+  const budget = new BufferBudget(settings.http, settings.authentication.tokens.length > 0, open);
   const metrics = composeMetrics(serving, () => budget.used, logger);
   const { trail, commits } = composeCommits(settings, serving, metrics, logger, () => dispatcher?.wake());
   const dispatcher =
@@ -84,6 +85,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     metrics,
     inbox,
     trail,
+    open,
     budget,
     readiness,
     isStopping: () => stopping,

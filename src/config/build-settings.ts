@@ -54,6 +54,7 @@ export function buildSettings(
       bodyLimitBytes: parsed.BODY_LIMIT,
       maxBufferedBytes: parsed.MAX_BUFFERED,
       maxConnections: parsed.MAX_CONNECTIONS,
+      maxUnprovenPerAddress: parsed.MAX_UNPROVEN_PER_ADDRESS,
       headersTimeoutMs: parsed.HEADERS_TIMEOUT_SECONDS * SECOND,
       requestTimeoutMs: parsed.REQUEST_TIMEOUT_SECONDS * SECOND,
       failedAuthPerMinute: parsed.FAILED_AUTH_PER_MINUTE,

@@ -102,7 +102,7 @@ export const CATALOGUE = {
   HANDLERS_DIR: {
     group: 'Handlers',
     default: 'handlers',
-    meaning: 'Folder of handler files (.ts, .js, .mjs); unset, it may be absent.',
+    meaning: 'Folder of handler files (.ts, .js, .mjs); it may be absent.',
   },
   HANDLER_CONCURRENCY: {
     group: 'Handlers',
@@ -129,6 +129,11 @@ export const CATALOGUE = {
   BODY_LIMIT: { group: 'Limits', default: '10mb', meaning: 'Largest body; replies carry inline images.' },
   MAX_BUFFERED: { group: 'Limits', default: '64mb', meaning: 'Bodies held in memory at once.' },
   MAX_CONNECTIONS: { group: 'Limits', default: '2000', meaning: 'Connections open at once.' },
+  MAX_UNPROVEN_PER_ADDRESS: {
+    group: 'Limits',
+    default: '200',
+    meaning: 'Unproven connections of one address; without TRUST_PROXY.',
+  },
   HEADERS_TIMEOUT_SECONDS: {
     group: 'Limits',
     default: '10',

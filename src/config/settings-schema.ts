@@ -80,6 +80,7 @@ export function settingsSchema(cwd: string) {
     BODY_LIMIT: size(1, MAX_BODY_BYTES).prefault(CATALOGUE.BODY_LIMIT.default),
     MAX_BUFFERED: size(1, 64 * GB).prefault(CATALOGUE.MAX_BUFFERED.default),
     MAX_CONNECTIONS: count(1, 1_000_000).prefault(CATALOGUE.MAX_CONNECTIONS.default),
+    MAX_UNPROVEN_PER_ADDRESS: count(1, 1_000_000).prefault(CATALOGUE.MAX_UNPROVEN_PER_ADDRESS.default),
     HEADERS_TIMEOUT_SECONDS: seconds(1, 3600).prefault(CATALOGUE.HEADERS_TIMEOUT_SECONDS.default),
     REQUEST_TIMEOUT_SECONDS: seconds(1, 3600).prefault(CATALOGUE.REQUEST_TIMEOUT_SECONDS.default),
     TRUST_PROXY: count(0, 32).prefault(CATALOGUE.TRUST_PROXY.default),

@@ -119,6 +119,8 @@ export interface HttpSettings {
   readonly bodyLimitBytes: number;
   readonly maxBufferedBytes: number;
   readonly maxConnections: number;
+  /** Connections of one address that have sent nothing authentic. */
+  readonly maxUnprovenPerAddress: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly failedAuthPerMinute: number;

@@ -46,7 +46,7 @@ export const PROBLEMS = {
   'unsupported-encoding': {
     status: 415,
     title: 'Unsupported content encoding',
-    detail: 'Send the body as it is, or in gzip, br or deflate.',
+    detail: 'Send the body as it is, without Content-Encoding.',
   },
   unauthenticated: {
     status: 401,
@@ -66,6 +66,11 @@ export const PROBLEMS = {
   },
   'malformed-request': { status: 400, title: 'Malformed request', detail: 'The request is not valid HTTP.' },
   'request-timeout': { status: 408, title: 'Request timeout', detail: 'The request did not arrive whole in time.' },
+  'request-given-up': {
+    status: 408,
+    title: 'Request given up',
+    detail: 'The request came too slowly, or memory or connections ran short before it was whole; send it again.',
+  },
   'headers-too-large': {
     status: 431,
     title: 'Request header fields too large',

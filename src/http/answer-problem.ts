@@ -42,7 +42,12 @@ export function answerProblem(
 }
 
 /** After these nobody can tell where the next request on the connection begins. */
-const ENDING: ReadonlySet<ProblemCode> = new Set(['request-timeout', 'malformed-request', 'headers-too-large']);
+const ENDING: ReadonlySet<ProblemCode> = new Set([
+  'request-timeout',
+  'request-given-up',
+  'malformed-request',
+  'headers-too-large',
+]);
 
 /** A refused body is read on for a while, so that a sender which writes all before it reads comes to see the answer: up to
  * twice the limit, so that one a little too large does, and this much at least. Then the line is cut. */

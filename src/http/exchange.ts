@@ -4,6 +4,7 @@ import { newId } from '../audit/new-id.ts';
 import type { Problem, ProblemCode } from '../errors/problem.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { PendingAudit } from '../inbox/store.ts';
+import type { PendingBody } from './buffer-budget.ts';
 import { Interruption } from './interruption.ts';
 import { requestId } from './request-id.ts';
 
@@ -37,6 +38,8 @@ export class Exchange {
   readonly ip: string;
   route: Route = NO_ROUTE;
   userId = 'anonymous';
+  /** Whether a token or a signature has proved the sender. */
+  isProven = false;
   /** 0 until it is known. */
   status = 0;
   reason = '';
@@ -52,6 +55,8 @@ export class Exchange {
   place = -1;
   /** Bytes taken from the memory for bodies. */
   bufferedBytes = 0;
+  /** Its body, while it arrives and the sender is unproven. */
+  pending: PendingBody | undefined;
   readonly #arrivedAt = new Date().toISOString();
   readonly #facts: Record<string, AuditValue> = {};
   /** Ends it before its body is whole. */

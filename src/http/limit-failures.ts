@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { type ClientRateLimitInfo, ipKeyGenerator, rateLimit, type Store } from 'express-rate-limit';
 import type { Reason } from '../authenticate/index.ts';
 import { Problem } from '../errors/problem.ts';
-import { clientAddress } from './read-address.ts';
+import { exchangeOf } from './exchange.ts';
 
 const WINDOW_MS = 60_000;
 /** The block that one customer is commonly given. */
@@ -14,6 +14,8 @@ export interface FailureLimit {
   /** Counts a failed authentication against its address: 401, or 429 once it has failed too often. Called for failing
    * requests only, so that an address shared with an attacker never keeps an authentic sender out. */
   refuse(request: Request, response: Response, reason: Reason | 'not-allowed'): Promise<Problem>;
+  /** Counts a request whose body was to prove its sender and never became whole. */
+  count(request: Request, response: Response): Promise<void>;
 }
 
 /** IPv6 is counted by its /56; IPv4-mapped addresses, however written, as the IPv4 they are. */
@@ -21,7 +23,7 @@ export function limitFailures(perMinute: number): FailureLimit {
   const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit: perMinute,
-    keyGenerator: (request) => ipKeyGenerator(clientAddress(request), IPV6_BITS),
+    keyGenerator: (request) => ipKeyGenerator(exchangeOf(request)?.ip ?? '', IPV6_BITS),
     standardHeaders: false,
     legacyHeaders: false,
     store: new BoundedStore(),
@@ -30,15 +32,17 @@ export function limitFailures(perMinute: number): FailureLimit {
     // Not an Error, whose stack would cost a flood more than all else that is done here.
     handler: (request, _response, next) => next(secondsLeft(request)),
   });
+  const count = (request: Request, response: Response): Promise<unknown> =>
+    new Promise((resolve) => void limiter(request, response, resolve));
   return {
-    refuse: (request, response, reason) =>
-      new Promise((resolve) => {
-        limiter(request, response, (passed?: unknown) => {
-          if (typeof passed === 'number') {
-            resolve(new Problem('too-many-failures', { reason, retryAfter: passed }));
-          } else resolve(new Problem('unauthenticated', { reason }));
-        });
-      }),
+    refuse: async (request, response, reason) => {
+      const passed = await count(request, response);
+      if (typeof passed !== 'number') return new Problem('unauthenticated', { reason });
+      return new Problem('too-many-failures', { reason, retryAfter: passed });
+    },
+    count: async (request, response) => {
+      await count(request, response);
+    },
   };
 }
 

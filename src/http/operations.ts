@@ -70,6 +70,7 @@ export function createMetricsRoute(options: MetricsOptions) {
         throw await failures.refuse(request, response, token);
       }
       exchange.userId = 'metrics';
+      exchange.isProven = true;
     } else if (!isAllowed(request, options.allow)) throw await failures.refuse(request, response, 'not-allowed');
     const wantsOpenMetrics = request.headers.accept?.includes('application/openmetrics-text') === true;
     const text = await (wantsOpenMetrics ? asOpenMetrics() : asText());

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { HttpSettings } from '../config/settings.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { problemBody } from './answer-problem.ts';
+import { type Asked, type Connection, Connections, type GiveUpReason } from './connections.ts';
 import { Exchange, exchangeOf } from './exchange.ts';
 import { plainAddress } from './read-address.ts';
 
@@ -16,10 +17,13 @@ export interface ServerOptions {
   readonly listener: RequestListener;
   /** For a request that never reached the application. */
   readonly onRefused: (exchange: Exchange) => void;
+  /** A connection was closed to make room, or not taken because there was none. */
   readonly onDropped: () => void;
+  /** Called about twice a second. */
+  readonly onLook: () => void;
 }
 
-/** Milliseconds between looks for connections whose time is over. */
+/** Milliseconds between looks for connections whose time is over, and for addresses with too many. */
 const LOOK_MS = 500;
 const KEEP_ALIVE_MS = 65_000;
 const LINGER_MS = 1_000;
@@ -30,9 +34,14 @@ const STALLED_MS = 10_000;
 /** Node's own server with every bound set, and a voice for what Node would refuse in silence. */
 export function createServer(options: ServerOptions): Server {
   const { settings } = options;
-  const newest = new WeakMap<Duplex, Asked>();
+  const connections = new Connections({
+    max: settings.maxConnections,
+    // The connections of a proxy are those of all its clients.
+    maxUnprovenPerAddress: settings.trustProxy > 0 ? Number.POSITIVE_INFINITY : settings.maxUnprovenPerAddress,
+    giveUp: (connection, reason) => giveUp(options, connection, reason),
+  });
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    newest.set(request.socket, { request, response });
+    connections.of(request.socket)?.ask(request, response);
     options.listener(request, response);
   };
   const server = createHttpServer(
@@ -48,30 +57,47 @@ export function createServer(options: ServerOptions): Server {
     },
     listener,
   );
-  server.maxConnections = settings.maxConnections;
   server.timeout = settings.requestTimeoutMs + STALLED_MS;
   // A client that closes its side after its last request still reads. Node's types do not know the property.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('drop', () => {
+  server.on('connection', (socket) => {
+    if (connections.add(socket)) return;
     options.onDropped();
-    // Idle ones make room first.
-    server.closeIdleConnections();
+    socket.destroy();
+  });
+  server.once('listening', () => {
+    const look = (): void => {
+      connections.trim();
+      options.onLook();
+    };
+    const timer = setInterval(look, LOOK_MS).unref();
+    server.once('close', () => clearInterval(timer));
   });
   // With a listener Node leaves "100 Continue" to the application, which says it only to whom it lets send a body.
   server.on('checkContinue', listener);
   server.on('checkExpectation', listener);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    afterAnswer(newest.get(request.socket), () => refuse(options, socket, new Problem('method-not-allowed'), request));
+    afterAnswer(connections.of(request.socket)?.newest, () =>
+      refuse(options, socket, new Problem('method-not-allowed'), request),
+    );
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
-    onClientError(options, error, socket, newest.get(socket)),
+    onClientError(options, error, socket, connections.of(socket as Socket)?.newest),
   );
   return server;
 }
 
-interface Asked {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+/** Closes a connection that has to make room. A request that has begun to come on it is answered and audited. */
+function giveUp(options: ServerOptions, connection: Connection, reason: GiveUpReason): void {
+  const { socket, exchange, newest } = connection;
+  options.onDropped();
+  const problem = new Problem('request-given-up', { reason });
+  if (exchange?.pending !== undefined) {
+    exchange.interruption.happen(problem);
+    afterAnswer(newest, () => socket.destroy());
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  } else if (newest === undefined && socket.bytesRead > 0) refuse(options, socket, problem);
+  else socket.destroy();
 }
 
 /** @param last the newest request on this connection that reached the application */

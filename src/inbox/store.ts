@@ -190,7 +190,7 @@ export type QuarantineState = 'held' | 'retried';
 export interface Quarantine {
   readonly id: string;
   readonly receivedAt: number;
-  /** A stable word: one of `UnreadableReason`. */
+  /** A stable word: `not-json`, `not-an-object`. */
   readonly reason: string;
   readonly principal: string;
   readonly contentType: string | null;

@@ -28,7 +28,7 @@ export function createRequestMetrics(registries: Registries, read: { bufferedByt
     }),
     droppedConnections: new Counter({
       name: 'instantly_dropped_connections_total',
-      help: 'Connections closed at once because MAX_CONNECTIONS were open.',
+      help: 'Connections closed or not taken because MAX_CONNECTIONS or MAX_UNPROVEN_PER_ADDRESS was reached.',
       registers,
     }),
     bufferedBytes: new Gauge({

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { checkCase } from '../support/check-case.ts';
-import { converse, until } from '../support/converse.ts';
+import { answersUntilClosed, converse, until } from '../support/converse.ts';
 import { signed, withToken } from '../support/credentials.ts';
 import { bufferedBytes, observe, requestsAudited } from '../support/observe.ts';
 import type { RawAnswer } from '../support/parse-answer.ts';
@@ -22,13 +22,16 @@ describe('memory for bodies', () => {
     running = await startReceiver({ ...BOTH_SCHEMES, BODY_LIMIT: '40kb', MAX_BUFFERED: '64kb' });
   });
 
-  test('full, it refuses strangers, lets in whoever is proven, and is free again afterwards', async () => {
+  const holds = (body: string): Promise<void> =>
+    until(async () => (await bufferedBytes(running)) === Buffer.byteLength(body) - 1, 'the body is held');
+
+  test('full of what is proven, it refuses, and is free again afterwards', async () => {
     const held = filled(36 * KB);
     const settle = await observe(running);
     await converse(running, async (client) => {
-      const request = wholePost(held, signed(held));
+      const request = wholePost(held, withToken);
       client.send(request.subarray(0, -1));
-      await until(async () => (await bufferedBytes(running)) === Buffer.byteLength(held) - 1, 'the body is held');
+      await holds(held);
 
       // 36 KB and 20 KB are more than the 48 KB for everybody, and less than the 64 KB in all.
       const strangers = filled(20 * KB);
@@ -48,7 +51,7 @@ describe('memory for bodies', () => {
     expect(traces.entries.map(({ userId, metadata }) => [userId, metadata['reason']]).toSorted()).toEqual([
       ['anonymous', 'body-memory-full'],
       ['anonymous', 'body-memory-full'],
-      ['instantly:hmac:1', 'accepted'],
+      ['instantly:token:1', 'accepted'],
       ['instantly:token:1', 'accepted'],
     ]);
     const body = filled(35 * KB);
@@ -58,15 +61,85 @@ describe('memory for bodies', () => {
     });
   });
 
+  test.each([
+    ['a proven one', () => withToken],
+    ['one that is unproven as well', signed],
+  ])('full of an unproven body, it gives that up for %s', async (_, credentials) => {
+    const held = filled(36 * KB);
+    const settle = await observe(running);
+    await converse(running, async (client) => {
+      client.send(wholePost(held, signed(held)).subarray(0, -1));
+      await holds(held);
+      const body = filled(30 * KB);
+      expect((await post(running, body, credentials(body))).status).toBe(200);
+      const [answer] = await answersUntilClosed(client);
+      expect([answer?.status, answer?.headers['content-type'], JSON.parse(answer?.text ?? '')]).toMatchObject([
+        408,
+        'application/problem+json; charset=utf-8',
+        { code: 'request-given-up' },
+      ]);
+    });
+    const traces = await settle(2);
+    expect(traces.bufferedBytes).toBe(0);
+    expect(traces.outcomes).toEqual({ accepted: 1, 'request-given-up': 1 });
+    expect(traces.entries.map(({ metadata }) => metadata['reason']).toSorted()).toEqual([
+      'accepted',
+      'body-memory-full',
+    ]);
+  });
+
   test('bytes of a body that is given up are given back', async () => {
     await converse(running, async (client) => {
       const body = filled(36 * KB);
       client.send(wholePost(body, signed(body)).subarray(0, -1));
-      await until(async () => (await bufferedBytes(running)) === Buffer.byteLength(body) - 1, 'the body is held');
+      await holds(body);
     });
     await running.log.waitForRequests(1);
     expect(await bufferedBytes(running)).toBe(0);
   });
+});
+
+describe('a body that was to prove its sender and never became whole', () => {
+  beforeEach(async () => {
+    running = await startReceiver({
+      ...BOTH_SCHEMES,
+      FAILED_AUTH_PER_MINUTE: '2',
+      REQUEST_TIMEOUT_SECONDS: '1',
+      HEADERS_TIMEOUT_SECONDS: '1',
+    });
+  });
+
+  test('counts as a failed authentication of its address, and what is proven gets in all the same', async () => {
+    const body = freshBody();
+    const begun = wholePost(body, signed(body)).subarray(0, -1);
+    await converse(running, async (client) => {
+      const [late] = await answersUntilClosed(client.send(begun));
+      expect(late?.status).toBe(408);
+    });
+    await converse(running, async (client) => {
+      client.send(begun);
+      await holdsAny();
+    });
+    await running.log.waitForRequests(2);
+    const wrong = { 'x-instantly-signature': 'a'.repeat(64) };
+    expect((await post(running, body, wrong)).status).toBe(429);
+    expect((await post(running, body, signed(body))).status).toBe(200);
+    // The token proves its sender whatever the body is.
+    const started = wholePost(freshBody(), withToken).subarray(0, -1);
+    await converse(running, async (client) => {
+      client.send(started);
+      await holdsAny();
+    });
+    expect((await post(running, freshBody(), withToken)).status).toBe(200);
+  });
+
+  const holdsAny = (): Promise<void> => until(async () => (await bufferedBytes(running)) > 0, 'a body is held');
+});
+
+test('a signed body of any size up to BODY_LIMIT gets in, although a part of the memory is kept for tokens', async () => {
+  running = await startReceiver({ ...BOTH_SCHEMES, BODY_LIMIT: '64kb', MAX_BUFFERED: '64kb' });
+  const body = filled(63 * KB);
+  expect((await post(running, body, signed(body))).status).toBe(200);
 });
 
 describe('the commit queue', () => {

@@ -83,7 +83,7 @@ describe('Services', () => {
       paths: [
         {
           path: CATALOGUE.WEBHOOK_PATH.default,
-          pathType: 'Prefix',
+          pathType: 'Exact',
           backend: { service: { name: 'instantly-receiver', port: { name: 'http' } } },
         },
       ],

@@ -75,12 +75,14 @@ function missing(all: readonly Webhook[], url: string): Finding {
 
 function nearlyOwn(all: readonly Webhook[], url: string): Webhook[] {
   return all.filter(
-    ({ target_hook_url: other }) => leadsTo(withoutTls(other), withoutTls(url)) && !leadsTo(other, url),
+    ({ target_hook_url: other }) => withoutTrifles(other) === withoutTrifles(url) && !leadsTo(other, url),
   );
 }
 
-function withoutTls(address: string): string {
-  return address.replace(/^https:/i, 'http:');
+/** Without what addresses that mean the same often differ by. */
+function withoutTrifles(address: string): string {
+  const url = URL.parse(address);
+  return url === null ? address : `${url.host}${url.pathname}`.toLowerCase().replace(/\/+$/, '');
 }
 
 /** @param accepted of each receiver that runs, the tokens it lets in */

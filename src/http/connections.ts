@@ -1,0 +1,152 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { ipKeyGenerator } from 'express-rate-limit';
+import { monotonicMilliseconds } from '../inbox/clock.ts';
+import { type Exchange, exchangeOf } from './exchange.ts';
+import { plainAddress } from './read-address.ts';
+
+/** The block that one customer is commonly given at the least. */
+const IPV6_BITS = 64;
+/** A new connection has so long to send its header fields before it counts as idle. */
+const GRACE_MS = 1_000;
+/** Where connections run short, this part of them is given up at once, so that not every newcomer looks through them all. */
+const GIVEN_UP_AT_ONCE = 1 / 64;
+
+export interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export class Connection {
+  readonly socket: Socket;
+  readonly addressKey: string;
+  /** Monotonic milliseconds. */
+  readonly openedAt = monotonicMilliseconds();
+  /** The newest request that reached the application. */
+  newest: Asked | undefined;
+  #wasProven = false;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.addressKey = ipKeyGenerator(plainAddress(socket.remoteAddress) ?? '', IPV6_BITS);
+  }
+
+  ask(request: IncomingMessage, response: ServerResponse): void {
+    this.#wasProven = this.isProven;
+    this.newest = { request, response };
+  }
+
+  /** Whether anything authentic has come on it. */
+  get isProven(): boolean {
+    return this.#wasProven || this.exchange?.isProven === true;
+  }
+
+  get exchange(): Exchange | undefined {
+    return this.newest && exchangeOf(this.newest.request);
+  }
+
+  /** No request is being received or answered on it, as far as the application knows. */
+  get isIdle(): boolean {
+    return this.newest === undefined || this.newest.response.closed;
+  }
+
+  /** Whether its header fields or its body are arriving as those of a genuine sender do. */
+  isMoving(now: number): boolean {
+    if (this.newest === undefined) return now - this.openedAt < GRACE_MS;
+    return this.exchange?.pending?.isSlow(now) === false;
+  }
+}
+
+export type GiveUpReason = 'connections-full' | 'address-connections-full';
+
+export interface ConnectionsOptions {
+  readonly max: number;
+  readonly maxUnprovenPerAddress: number;
+  readonly giveUp: (connection: Connection, reason: GiveUpReason) => void;
+}
+
+/** In the order of going. `excess`: its address has more unproven connections than its share. */
+const RANKS = ['resting-excess', 'moving-excess', 'resting', 'moving', 'proven-idle'] as const;
+
+type Rank = (typeof RANKS)[number];
+
+/** `undefined`: it stays. */
+function rankOf(connection: Connection, isExcess: boolean, now: number): Rank | undefined {
+  if (connection.isProven) {
+    // A proxy sends strangers' requests on the connection that genuine ones came on.
+    if (connection.exchange?.pending?.isSlow(now) === true) return 'resting';
+    return connection.isIdle ? 'proven-idle' : undefined;
+  }
+  const isMoving = connection.isMoving(now);
+  if (isExcess) return isMoving ? 'moving-excess' : 'resting-excess';
+  return isMoving ? 'moving' : 'resting';
+}
+
+/**
+ * The open connections, the oldest first. Those that have sent nothing authentic make room for newcomers, so that they never
+ * keep a genuine sender out.
+ */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #all = new Map<Socket, Connection>();
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  of(socket: Socket): Connection | undefined {
+    return this.#all.get(socket);
+  }
+
+  /** Gives up others where there are too many; `false`: all others are proven and busy. */
+  add(socket: Socket): boolean {
+    if (this.#all.size >= this.#options.max && !this.#makeRoom()) return false;
+    this.#all.set(socket, new Connection(socket));
+    socket.once('close', () => this.#all.delete(socket));
+    return true;
+  }
+
+  /** Gives up the oldest unproven connections of each address that has too many. To be called about once a second. */
+  trim(): void {
+    const excess = new Map<string, number>();
+    for (const [key, count] of this.#countUnproven()) excess.set(key, count - this.#options.maxUnprovenPerAddress);
+    const now = monotonicMilliseconds();
+    for (const connection of this.#all.values()) {
+      const left = excess.get(connection.addressKey) ?? 0;
+      // Many at once may be a sender with much to send, whose requests have yet to be read.
+      if (left <= 0 || connection.isProven || connection.isMoving(now)) continue;
+      excess.set(connection.addressKey, left - 1);
+      this.#giveUp(connection, 'address-connections-full');
+    }
+  }
+
+  #makeRoom(): boolean {
+    const now = monotonicMilliseconds();
+    const counts = this.#countUnproven();
+    const ranks = new Map<Rank, Connection[]>(RANKS.map((rank) => [rank, []]));
+    for (const connection of this.#all.values()) {
+      const isExcess = (counts.get(connection.addressKey) ?? 0) > this.#options.maxUnprovenPerAddress;
+      const rank = rankOf(connection, isExcess, now);
+      if (rank !== undefined) ranks.get(rank)?.push(connection);
+    }
+    const [rank, victims] = [...ranks].find(([, connections]) => connections.length > 0) ?? [];
+    if (rank === undefined || victims === undefined) return false;
+    const isResting = rank === 'resting-excess' || rank === 'resting';
+    const number = isResting ? Math.max(1, Math.floor(this.#options.max * GIVEN_UP_AT_ONCE)) : 1;
+    for (const victim of victims.slice(0, number)) this.#giveUp(victim, 'connections-full');
+    return true;
+  }
+
+  #countUnproven(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const connection of this.#all.values()) {
+      if (!connection.isProven) counts.set(connection.addressKey, (counts.get(connection.addressKey) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  #giveUp(connection: Connection, reason: GiveUpReason): void {
+    this.#all.delete(connection.socket);
+    this.#options.giveUp(connection, reason);
+  }
+}
