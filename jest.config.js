@@ -1,31 +1,21 @@
-import { availableParallelism } from 'node:os';
+import all from './jest.all.config.js';
+
+/**
+ * Left to `npm run test:all`: files that start processes or a PostgreSQL again and again, or wait for time to pass. Each room
+ * keeps here what shows that it works: contracts, the HTTP server and the dispatcher whole, one of each command, a kill, a
+ * rotation, an outage.
+ */
+const LEFT_OUT = [
+  'integration/(cli-(?!smoke)|crash-(?!kill)|doctor-|fake-instantly-(?!receiver)|instantly-(?!rotate\\.))',
+  'integration/(secrets-never-shown|settings-reload|start-(?!entry|secrets)|postgres-tokens)',
+  'contract/(postgres-(?!documents|reads)|spill-(?!outage))',
+];
+
+/** A file that is named runs, whichever tier it is in. */
+const isNamed = process.argv.slice(2).some((word) => word.startsWith('test/'));
 
 /** @type {import('jest').Config} */
 export default {
-  testEnvironment: 'node',
-  // A PostgreSQL for whichever test file asks for one, started only then.
-  globalSetup: '<rootDir>/test/support/postgres-setup.ts',
-  globalTeardown: '<rootDir>/test/support/postgres-teardown.ts',
-  // Most of what a test waits for are other processes; alone, jest would leave half of a machine with two cores idle.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
-  extensionsToTreatAsEsm: ['.ts'],
-  transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
-    ],
-  },
-  moduleFileExtensions: ['ts', 'js', 'mjs', 'json', 'node'],
-  // Many tests start processes, and a busy machine starts them slowly. Nothing is measured by it.
-  testTimeout: 90_000,
-  coverageProvider: 'v8',
-  // store.ts holds types alone, which no run can cover.
-  collectCoverageFrom: ['src/{authenticate,inbox,audit}/**/*.ts', '!src/inbox/store.ts'],
-  // Where a branch nobody tried lets in a forger, loses an event or hides a change.
-  coverageThreshold: {
-    './src/authenticate/': { branches: 100 },
-    './src/inbox/': { branches: 100 },
-    './src/audit/': { branches: 100 },
-  },
+  ...all,
+  testPathIgnorePatterns: isNamed ? [] : LEFT_OUT.map((files) => `<rootDir>/test/${files}`),
 };

@@ -120,6 +120,12 @@ function composeReceive(
         'a right token came with a signature that does not hold: check INSTANTLY_SECRET',
       );
     },
+    onUnusableCoding: (exchange, reason) => {
+      logger.warn(
+        { requestId: exchange.id, reason },
+        'a proven sender compresses its bodies in a way that cannot be unpacked: they are in quarantine; have it send them as they are',
+      );
+    },
     onAccepted: (facts) => {
       metrics.events.events.inc({ event_type: typeLabel(facts.type) });
       metrics.events.lastEvent.setToCurrentTime();

@@ -57,12 +57,13 @@ export interface ComposeParts {
 }
 
 export async function compose({ settings, logger, load, opening }: ComposeParts): Promise<Receiver> {
-  const [serving, { handlers, warnings }] = await openBoth(
+  const [serving, { handlers, warnings, labels }] = await openBoth(
     opening,
     loadHandlers(settings.handlers.dir, { env: withDotenv(settings.handlers) }),
   );
   const { store } = serving;
   for (const warning of warnings) logger.warn(warning);
+  if (labels.length > 0) logger.info({ labels }, 'handlers take these as custom labels, and no other spelling of them');
   const open = new OpenRequests();
   const budget = new BufferBudget(settings.http, settings.authentication.tokens.length > 0, open);
   const metrics = composeMetrics(serving, () => budget.used, logger);

@@ -9,8 +9,9 @@ export {
 } from './authenticator.ts';
 export { type AuthenticDelivery, type DeliverySource, isAuthentic } from './delivery.ts';
 export { fingerprintToken, fingerprintTokens, tokenId } from './fingerprint-token.ts';
-export { leadsTo } from './leads-to.ts';
+export { leadsTo, plainPath } from './leads-to.ts';
 export type { Reason } from './read-header.ts';
 export { restoreLogged, restoreQuarantined } from './restore.ts';
 export { type SignOptions, signHeaders } from './sign.ts';
 export { createTokenReader, digestToken, type ReadToken } from './token.ts';
+export { type Coding, type Unpacked, UnpackTimeout, unpack } from './unpack.ts';

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Secret } from '../config/secret.ts';
 import { blind, firstMatch } from './compare.ts';
-import { decodeBase64 } from './decode-base64.ts';
 import { type Reason, readHeader } from './read-header.ts';
 
 /** Judges the shared secret that the sender repeats in a header: the position from 1 of the token it equals, or why not. */
@@ -49,8 +48,13 @@ function bareCandidate(value: string): Buffer[] {
 /** What an Authorization header may carry the token as. The value as it stands is always one of them, so that a token
  * which was itself set as `Bearer …` is found too. */
 function authorizationCandidates(value: string): Buffer[] {
-  const [, scheme, credentials] = /^(bearer|basic) +([^ ].*)$/i.exec(value) ?? [];
+  const [, scheme, credentials] = /^(bearer|basic)[ \t]+([^ \t].*)$/i.exec(value) ?? [];
   if (scheme === undefined || credentials === undefined) return bareCandidate(value);
-  const presented = scheme.toLowerCase() === 'basic' ? decodeBase64(credentials) : Buffer.from(credentials, 'latin1');
+  const presented = scheme.toLowerCase() === 'basic' ? decodeBasic(credentials) : Buffer.from(credentials, 'latin1');
   return presented === undefined ? bareCandidate(value) : [...bareCandidate(value), presented];
+}
+
+/** In either alphabet, padded or not: the secret is in the bytes, so that several texts may stand for it. */
+function decodeBasic(credentials: string): Buffer | undefined {
+  return /^[A-Za-z0-9+/_-]+={0,2}$/.test(credentials) ? Buffer.from(credentials, 'base64') : undefined;
 }

@@ -1,13 +1,52 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { AuditEntry } from '../audit/entry.ts';
+import { closestName, sameName } from '../config/suggest-name.ts';
 import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
 import { fillNewFile } from './fill-new-file.ts';
+import { didYouMean } from './known-names.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { count, isoTime, note, printJson, toJson } from './print.ts';
 import { startProgress } from './progress.ts';
+import { WrongUsage } from './wrong-usage.ts';
 
 const PAGE = 2_000;
+
+/** Every action that this version writes; docs/audit.md says what each is. */
+export const AUDIT_ACTIONS = [
+  'webhook.receive',
+  'health.check',
+  'metrics.scrape',
+  'request.refuse',
+  'handler.run',
+  'event.replay',
+  'dead.replay',
+  'quarantine.retry',
+  'store.backup',
+  'store.copy',
+  'store.drain',
+  'event.list',
+  'event.show',
+  'quarantine.show',
+  'audit.export',
+  'audit.correlate',
+  'instantly.api.call',
+  'webhook.register',
+  'webhook.test',
+  'webhook.resume',
+  'webhook.delete',
+  'reconcile.run',
+  'reconcile.accept',
+  'secret.rotate',
+  'secret.retire',
+  'settings.reload',
+  'service.start',
+  'service.stop',
+  'audit.chain.start',
+  'audit.prune',
+  'audit.gap',
+  'audit.other',
+] as const;
 
 interface ExportOptions {
   readonly since?: number;
@@ -21,14 +60,31 @@ export async function exportAudit(options: ExportOptions): Promise<void> {
   const { output, json } = options;
   const settings = commandSettings();
   if (output === undefined) {
-    await operateStore(settings, (store) => writeEntries(store, process.stdout, options, json === true));
+    await operateStore(settings, async (store) =>
+      writeEntries(store, process.stdout, await resolveAction(store, options), json === true),
+    );
     return;
   }
-  const entries = await operateStore(settings, (store) =>
-    fillNewFile(output, (file) => writeEntries(store, file, options, false)),
-  );
+  const entries = await operateStore(settings, async (store) => {
+    const resolved = await resolveAction(store, options);
+    return fillNewFile(output, (file) => writeEntries(store, file, resolved, false));
+  });
   if (json) printJson({ file: output, entries });
   else note(`${count(entries, 'entry', 'entries')} written to ${output}.`);
+}
+
+/** @throws WrongUsage where no entry has such an action, and none of this version ever will */
+async function resolveAction(store: Store, options: ExportOptions): Promise<ExportOptions> {
+  const { action: text } = options;
+  if (text === undefined) return options;
+  const action = sameName(text, AUDIT_ACTIONS);
+  if (action !== undefined) return { ...options, action };
+  const { cursor: end } = await store.tailAudit(1);
+  // Another version may have written it.
+  for await (const page of readUpTo(store, end)) if (page.some((entry) => entry.action === text)) return options;
+  const meant = closestName(text, AUDIT_ACTIONS);
+  const list = meant === undefined ? `; there are ${AUDIT_ACTIONS.join(', ')}` : '';
+  throw new WrongUsage(`no audit entry has the action ${JSON.stringify(text)}${didYouMean(meant)}${list}`);
 }
 
 /** In the order of their commits, up to where the log ended when this began; its own entry is left out. */

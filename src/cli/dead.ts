@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Store } from '../inbox/store.ts';
+import { refuseUnknownHandler } from './known-names.ts';
 import { commandSettings, readStore } from './open-store.ts';
 import { jsonOption, limitOption } from './options.ts';
 import { count, isoTime, note, noteLimit, print, printJson, printTable, showTime } from './print.ts';
@@ -35,9 +36,10 @@ interface DeadOptions {
 
 async function list(options: DeadOptions & { readonly limit: number }): Promise<void> {
   const { handler, limit } = options;
-  const dead = await readStore(commandSettings(), (store) =>
-    store.listDead({ limit, ...(handler === undefined ? {} : { handler }) }),
-  );
+  const dead = await readStore(commandSettings(), async (store) => {
+    await refuseUnknownHandler(store, handler);
+    return store.listDead({ limit, ...(handler === undefined ? {} : { handler }) });
+  });
   if (options.json) {
     printJson(
       dead.map((delivery) => ({

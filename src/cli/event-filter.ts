@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander';
-import { canonicalType, typeLabel } from '../events/names.ts';
+import { typeLabel } from '../events/names.ts';
 import type { DeliveryState, EventFilter } from '../inbox/store.ts';
-import { sinceOption, untilOption } from './options.ts';
+import { resolveType } from './known-names.ts';
+import type { ReadableStore } from './open-store.ts';
+import { choiceOption, sinceOption, untilOption } from './options.ts';
 import { isoTime } from './print.ts';
 
 const STATES = ['pending', 'running', 'done', 'dead'] as const satisfies readonly DeliveryState[];
@@ -24,20 +26,32 @@ export function addFilterOptions(command: Command): Command {
     .addOption(new Option('--campaign <id>', 'of this campaign'))
     .addOption(sinceOption())
     .addOption(untilOption())
-    .addOption(new Option('--state <state>', 'with a delivery in this state').choices(STATES));
+    .addOption(choiceOption('--state <state>', 'with a delivery in this state', STATES));
 }
 
-/** What the options ask for, in the forms under which events are stored. */
+/** What the options ask for; `resolveFilter` makes of it what a store is asked. */
 export function readFilter(options: FilterOptions): Conditions {
   const { type, lead, campaign, since, until, state } = options;
   return {
-    ...(type === undefined ? {} : { type: canonicalType(type) }),
+    ...(type === undefined ? {} : { type }),
     ...(lead === undefined ? {} : { lead: lead.trim().toLowerCase() }),
     ...(campaign === undefined ? {} : { campaign: campaign.trim() }),
     ...(since === undefined ? {} : { since }),
     ...(until === undefined ? {} : { until }),
     ...(state === undefined ? {} : { state }),
   };
+}
+
+/**
+ * In the forms under which events are stored.
+ *
+ * @throws WrongUsage where it names a type that is not known
+ */
+export async function resolveFilter(
+  store: Pick<ReadableStore, 'listEvents' | 'registeredHandlers'>,
+  filter: Conditions,
+): Promise<Conditions> {
+  return filter.type === undefined ? filter : { ...filter, type: await resolveType(store, filter.type) };
 }
 
 /** What an audit entry may say of a filter: that a lead or a campaign was asked for, not which. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { DeliveryState, Store, StoredDelivery, StoredEvent } from '../inbox/store.ts';
-import { addFilterOptions, describeFilter, type FilterOptions, readFilter } from './event-filter.ts';
+import { addFilterOptions, describeFilter, type FilterOptions, readFilter, resolveFilter } from './event-filter.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption, limitOption } from './options.ts';
 import { isoTime, note, noteLimit, print, printAtPace, printFacts, printJson, printTable, showTime } from './print.ts';
@@ -30,8 +30,8 @@ interface ListOptions extends FilterOptions {
 }
 
 async function list(options: ListOptions): Promise<void> {
-  const filter = readFilter(options);
   const events = await operateStore(commandSettings(), async (store) => {
+    const filter = await resolveFilter(store, readFilter(options));
     const found = await store.listEvents({ ...filter, limit: options.limit });
     await recordAction(store, operatorDraft('event.list', { ...describeFilter(filter), events: found.length }));
     return found;

@@ -4,6 +4,7 @@ import { endDespiteThreads } from '../end-despite-threads.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { Interrupted } from './interrupt.ts';
 import { printableLines } from './printable.ts';
+import { WrongUsage } from './wrong-usage.ts';
 
 /** Exit codes: sysexits.h names 78 EX_CONFIG. */
 const FAILED = 1;
@@ -61,6 +62,10 @@ function report(error: unknown): number {
     return WRONG_USAGE;
   }
   if (error instanceof Interrupted) return error.exitCode;
+  if (error instanceof WrongUsage) {
+    process.stderr.write(`error: ${printableLines(error.message)}\n(see --help)\n`);
+    return WRONG_USAGE;
+  }
   if (error instanceof SettingsError) {
     for (const fault of error.faults) process.stderr.write(`${printableLines(fault)}\n`);
     return BAD_SETTINGS;

@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { closestName, sameName } from '../config/suggest-name.ts';
 import { parseTimestamp } from '../events/parse-timestamp.ts';
+import { didYouMean } from './known-names.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 100_000;
@@ -22,6 +24,18 @@ export function sinceOption(): Option {
 
 export function untilOption(): Option {
   return new Option('--until <time>', 'before this time').argParser(parseMoment);
+}
+
+/** One of a few names, in any case; help shows them all. */
+export function choiceOption(flags: string, what: string, choices: readonly string[]): Option {
+  return new Option(flags, what).choices(choices).argParser((text) => {
+    const chosen = sameName(text, choices);
+    if (chosen !== undefined) return chosen;
+    const meant = closestName(text, choices);
+    throw new InvalidArgumentError(
+      `Allowed choices are ${choices.join(', ')}${meant === undefined ? '.' : didYouMean(meant)}`,
+    );
+  });
 }
 
 /** Whole seconds, up to an hour. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { QuarantinedBody, QuarantineState, Store } from '../inbox/store.ts';
 import { commandSettings, operateStore, operatorDraft, readStore, recordAction } from './open-store.ts';
-import { jsonOption, limitOption } from './options.ts';
+import { choiceOption, jsonOption, limitOption } from './options.ts';
 import { isoTime, note, noteLimit, print, printAtPace, printFacts, printJson, printTable, showTime } from './print.ts';
 import { retry } from './retry-quarantined.ts';
 import { embedBody, showPayload } from './show-payload.ts';
@@ -12,7 +12,9 @@ const HELP = `
 To mend a body:
   quarantine show ID --raw > body.json
   (edit body.json until it is a JSON object)
-  quarantine retry ID --file body.json`;
+  quarantine retry ID --file body.json
+
+A body that was sent compressed is kept so: quarantine show ID --raw | gunzip > body.json`;
 
 /** `quarantine`: authentic bodies that could not be read as an event. */
 export function register(program: Command): void {
@@ -20,7 +22,7 @@ export function register(program: Command): void {
   quarantine
     .command('list')
     .description('list quarantined bodies, the newest first')
-    .addOption(new Option('--state <state>', 'in this state').choices(STATES))
+    .addOption(choiceOption('--state <state>', 'in this state', STATES))
     .addOption(limitOption())
     .addOption(jsonOption())
     .action(list);

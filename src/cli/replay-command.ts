@@ -1,6 +1,13 @@
 import { type Command, Option } from 'commander';
 import type { Store } from '../inbox/store.ts';
-import { addFilterOptions, type Conditions, describeFilter, type FilterOptions, readFilter } from './event-filter.ts';
+import {
+  addFilterOptions,
+  type Conditions,
+  describeFilter,
+  type FilterOptions,
+  readFilter,
+  resolveFilter,
+} from './event-filter.ts';
 import { matchingEvents } from './matching-events.ts';
 import { jsonOption } from './options.ts';
 import { count, note, print, printJson } from './print.ts';
@@ -48,8 +55,10 @@ async function replay(ids: readonly string[], options: ReplayOptions, command: C
   const totals: Totals = { matched: 0, events: 0, deliveries: 0 };
   await runReplay(
     options.handler,
-    (store, signal, onProgress) =>
-      replayAll(store, pages(store, ids, filter), options, filter, signal, totals, onProgress),
+    async (store, signal, onProgress) => {
+      const resolved = await resolveFilter(store, filter);
+      await replayAll(store, pages(store, ids, resolved), options, resolved, signal, totals, onProgress);
+    },
     () => report(totals, options),
   );
 }

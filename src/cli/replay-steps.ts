@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ReplayRequest, ReplayResult, Store } from '../inbox/store.ts';
 import { interruptible } from './interrupt.ts';
+import { refuseUnknownHandler } from './known-names.ts';
 import { commandSettings, operateStore, operatorDraft } from './open-store.ts';
 import { startProgress } from './progress.ts';
 
@@ -31,7 +32,7 @@ export async function runReplay(
   const progress = startProgress('events');
   try {
     await operateStore(commandSettings(), async (store) => {
-      await refuseUnknownHandler(store, handler);
+      await refuseUnregistered(store, handler);
       await work(store, stop.signal, progress.update);
     });
   } catch (error) {
@@ -76,14 +77,12 @@ export async function replayIds(
 }
 
 /** A replay for a handler that no receiver runs would stay pending for ever. */
-async function refuseUnknownHandler(
-  store: Pick<Store, 'registeredHandlers'>,
-  handler: string | undefined,
-): Promise<void> {
+async function refuseUnregistered(store: Store, handler: string | undefined): Promise<void> {
+  await refuseUnknownHandler(store, handler);
   if (handler === undefined) return;
   const names = (await store.registeredHandlers()).map((route) => route.handler);
   if (names.includes(handler)) return;
   throw new Error(
-    `no handler named ${handler} is registered; ${names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`}`,
+    `no handler named ${handler} is registered any more; ${names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`}`,
   );
 }

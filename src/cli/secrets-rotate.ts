@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { ApiKey } from '../config/settings.ts';
 import { type Rotated, type RotateOptions, type RotationStep, rotateToken } from '../instantly/rotate-token.ts';
 import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
-import { jsonOption, secondsOption, wholeNumber } from './options.ts';
+import { choiceOption, jsonOption, secondsOption, wholeNumber } from './options.ts';
 import { note, print, printJson, showTime } from './print.ts';
 import { rotateApiKey } from './rotate-api-key.ts';
 import { alone, operateInstantly, reasonOf, requireWebhookUrl, TOKENS, type WritingTools } from './with-instantly.ts';
@@ -54,7 +54,7 @@ export function registerRotate(secrets: Command): void {
     .addOption(secondsOption('--wait <seconds>', 'for the receivers, and for each test to come', 60))
     .option('--api-key', 'replace an API key of Instantly instead, with one that you have made there')
     .addOption(
-      new Option('--setting <name>', 'which of them, where more than one is set').choices([
+      choiceOption('--setting <name>', 'which of them, where more than one is set', [
         'INSTANTLY_API_KEY',
         'INSTANTLY_READ_KEY',
         'INSTANTLY_WRITE_KEY',

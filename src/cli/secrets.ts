@@ -6,6 +6,7 @@ import { errnoCode } from '../config/read-text-file.ts';
 import { SCHEME_NAMES, type SignatureScheme } from '../config/signature-schemes.ts';
 import { writeNewFile } from '../config/write-new-file.ts';
 import { makeDatabaseSecrets } from './make-database-secrets.ts';
+import { choiceOption } from './options.ts';
 import { registerRotate } from './secrets-rotate.ts';
 import { registerScan } from './secrets-scan.ts';
 import { setInDotenv } from './set-in-dotenv.ts';
@@ -70,8 +71,8 @@ export function register(program: Command, stdout = 1): void {
   secrets
     .command('new')
     .description('make a strong secret (32 random bytes) and print the line for .env')
-    .addOption(new Option('--kind <kind>', 'what it is for (default: token)').choices(Object.keys(KINDS)))
-    .addOption(new Option('--scheme <scheme>', 'what a signature key has to fit (default: body)').choices(SCHEME_NAMES))
+    .addOption(choiceOption('--kind <kind>', 'what it is for (default: token)', Object.keys(KINDS)))
+    .addOption(choiceOption('--scheme <scheme>', 'what a signature key has to fit (default: body)', SCHEME_NAMES))
     .addOption(new Option('--file <path>', 'write it to a new file and print the NAME_FILE line').conflicts('all'))
     .addOption(new Option('--env <file>', 'write its line into this .env').conflicts(['file', 'all', 'dir']))
     .addOption(new Option('--all', 'make every file a container set-up needs and has not').conflicts('kind'))

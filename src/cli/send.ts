@@ -5,7 +5,9 @@ import type { Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { sample } from '../events/make-sample.ts';
 import { SAMPLES } from '../events/samples.ts';
+import { suggestSample } from '../events/suggest-type.ts';
 import { interruptible } from './interrupt.ts';
+import { didYouMean } from './known-names.ts';
 import { commandSettings } from './open-store.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { type Answer, openPost } from './post-event.ts';
@@ -113,9 +115,8 @@ function refuseUnclear(types: readonly string[], options: SendOptions, command: 
   }
   const unknown = types.find((type) => sample(type, { index: 0, now: 0 }) === undefined);
   if (unknown !== undefined) {
-    command.error(`error: there is no sample of the type ${unknown}; custom_label is one with a label`, {
-      exitCode: 2,
-    });
+    const advice = didYouMean(suggestSample(unknown)) || '; custom_label is one with a label';
+    command.error(`error: there is no sample of the type ${unknown}${advice}`, { exitCode: 2 });
   }
 }
 

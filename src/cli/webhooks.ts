@@ -1,6 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { sameName } from '../config/suggest-name.ts';
 import { SUBSCRIPTIONS } from '../events/names.ts';
+import { readType, suggestType } from '../events/suggest-type.ts';
 import { DEFAULT_NAME } from '../instantly/describe-webhook.ts';
+import { didYouMean } from './known-names.ts';
 import { jsonOption, limitOption, secondsOption } from './options.ts';
 import { list, registerOne, remove, resume, test } from './webhook-actions.ts';
 
@@ -21,6 +24,7 @@ export function register(program: Command): void {
     .addOption(
       new Option('--event <type>', 'what to be told of (default: all_events)')
         .choices(SUBSCRIPTIONS)
+        .argParser(subscription)
         .conflicts('label'),
     )
     .addOption(new Option('--label <text>', 'only leads that are given this label of the workspace'))
@@ -50,6 +54,16 @@ export function register(program: Command): void {
     .option('--other', 'although it does not post to this receiver')
     .addOption(jsonOption())
     .action(remove);
+}
+
+function subscription(text: string): string {
+  const name = sameName(text, SUBSCRIPTIONS) ?? readType(text);
+  const known = SUBSCRIPTIONS.find((one) => one === name);
+  if (known !== undefined) return known;
+  const meant = suggestType(text);
+  // The automatic replies come with all events alone.
+  const advice = SUBSCRIPTIONS.find((one) => one === meant) ?? (meant === undefined ? undefined : 'all_events');
+  throw new InvalidArgumentError(`Allowed choices are ${SUBSCRIPTIONS.join(', ')}${didYouMean(advice)}`);
 }
 
 function uuid(text: string): string {

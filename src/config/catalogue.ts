@@ -102,7 +102,7 @@ export const CATALOGUE = {
   HANDLERS_DIR: {
     group: 'Handlers',
     default: 'handlers',
-    meaning: 'Folder of handler files (.ts, .js, .mjs); it may be absent.',
+    meaning: 'Folder of handler files (.ts, .js, .mjs); unset, it may be absent.',
   },
   HANDLER_CONCURRENCY: {
     group: 'Handlers',

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
 import { buildSettings } from './build-settings.ts';
 import { isSecretSetting, SETTING_NAMES, type SettingName } from './catalogue.ts';
@@ -8,6 +9,7 @@ import { findLocalFile } from './find-local-file.ts';
 import { findCopyMark, findSecretSlip } from './find-slip.ts';
 import { gatherSecrets } from './gather-secrets.ts';
 import { type Environment, readEnvironment } from './read-environment.ts';
+import { show } from './read-text-file.ts';
 import type { Settings } from './settings.ts';
 import { type ParsedSettings, settingsSchema } from './settings-schema.ts';
 import { findMistypedNames } from './suggest-name.ts';
@@ -43,6 +45,8 @@ export function loadSettings(options: LoadOptions): Settings {
   if (options.isServing !== true) faults.push(...findStoreFault(findLocalFile(parsed)));
   const hints = [...mistyped, ...environment.warnings];
   if (options.create) faults.push(...findMissingSecrets(parsed, environment, hints));
+  // Those who run no handlers may go on without them.
+  (options.create ? faults : warnings).push(...findAbsentHandlers(parsed, environment, options.cwd));
   if (whole === undefined || faults.length > 0) throw new SettingsError(faults);
 
   const secrets = gatherSecrets(whole, environment, options.create);
@@ -53,6 +57,21 @@ export function loadSettings(options: LoadOptions): Settings {
     ...findWeaknesses(whole),
     ...secrets.warnings,
   ]);
+}
+
+/** A folder that is set and does not exist is a slip: events would be stored for no handler. */
+function findAbsentHandlers(
+  { HANDLERS_DIR, ROLE }: Partial<ParsedSettings>,
+  { isGiven }: Environment,
+  cwd: string,
+): string[] {
+  if (HANDLERS_DIR === undefined || ROLE === 'receiver' || !isGiven('HANDLERS_DIR')) return [];
+  // Like any other value it is not repeated: a secret may have been pasted there.
+  return existsSync(resolve(cwd, HANDLERS_DIR))
+    ? []
+    : [
+        `HANDLERS_DIR names a folder that does not exist (a relative path starts at ${show(cwd)}); make the folder, correct the path, or unset it`,
+      ];
 }
 
 /** Parses every setting by itself, so that one fault hides no other. */

@@ -3,6 +3,11 @@ import { isSecretSetting, isSettingName, SETTING_NAMES } from './catalogue.ts';
 /** Shorter names lie too near to other programs' variables. */
 const MIN_LENGTH = 8;
 const MAX_DISTANCE = 2;
+/** Typing errors in a name of a closed set, and the letters that each of them needs beside it. */
+const MAX_SLIPS = 3;
+const LETTERS_PER_SLIP = 3;
+/** Characters of a text that are compared: a table of distances grows with both lengths. */
+const MAX_COMPARED = 100;
 /** Nobody else's variables begin with it, so an unknown one is worth a word even when it resembles none of ours. */
 const OWN_PREFIX = 'INSTANTLY_';
 
@@ -38,6 +43,36 @@ function suggestName(name: string): string | undefined {
   if (best !== undefined) return best.known;
   // The unit left off: HANDLER_TIMEOUT for HANDLER_TIMEOUT_SECONDS.
   return upper.includes('_') ? KNOWN_NAMES.find((known) => known.startsWith(`${upper}_`)) : undefined;
+}
+
+/** A name without case, separators and invisible characters: `Reply-Received`, `replyReceived` and `reply_received` are one. */
+function foldName(text: string): string {
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '');
+}
+
+/** The only one of `names` that differs from `text` in case and separators alone, or not at all. */
+export function sameName<N extends string>(text: string, names: readonly N[]): N | undefined {
+  const exact = names.find((name) => name === text);
+  if (exact !== undefined) return exact;
+  const [only, ...others] = names.filter((name) => foldName(name) === foldName(text));
+  return others.length === 0 ? only : undefined;
+}
+
+/** The one of `names` that `text` is most likely a slip for; `undefined` where it resembles none. */
+export function closestName<N extends string>(text: string, names: readonly N[]): N | undefined {
+  const folded = foldName(text).slice(0, MAX_COMPARED);
+  let best: { readonly name: N; readonly distance: number } | undefined;
+  for (const name of names) {
+    const other = foldName(name);
+    const allowed = Math.min(MAX_SLIPS, Math.floor(Math.min(folded.length, other.length) / LETTERS_PER_SLIP));
+    if (folded === '' || Math.abs(folded.length - other.length) > allowed) continue;
+    const distance = editDistance(folded, other);
+    if (distance <= allowed && (best === undefined || distance < best.distance)) best = { name, distance };
+  }
+  return best?.name;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other (optimal string alignment). */

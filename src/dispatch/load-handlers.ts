@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
-import { editDistance } from '../config/suggest-name.ts';
 import { SettingsError } from '../errors/problem.ts';
-import { CANONICAL_TYPES, canonicalType, isCanonicalType, UNKNOWN_TYPE } from '../events/names.ts';
+import { canonicalType, isCanonicalType, UNKNOWN_TYPE } from '../events/names.ts';
+import { readType, suggestType } from '../events/suggest-type.ts';
 import type { HandlerRoute } from '../inbox/store.ts';
 import { type ExamineOptions, examineFiles } from './examine-files.ts';
 import { findHandlerFiles } from './find-handler-files.ts';
@@ -9,7 +9,6 @@ import { handlerEnvironment } from './handler-environment.ts';
 import type { KeptModules } from './kept-modules.ts';
 
 const LOAD_LIMIT_MS = 10_000;
-const MAX_TYPING_ERRORS = 3;
 
 export interface LoadedHandler extends HandlerRoute {
   /** Absolute path. */
@@ -23,6 +22,8 @@ export interface LoadedHandlers {
   readonly handlers: readonly LoadedHandler[];
   /** Not faults, but worth a line in the log at the start. */
   readonly warnings: readonly string[];
+  /** What the handlers take as texts of custom labels, without a doubt. */
+  readonly labels: readonly string[];
 }
 
 /**
@@ -31,7 +32,7 @@ export interface LoadedHandlers {
  * @throws SettingsError naming each file that cannot be used, with its reason.
  */
 export async function loadHandlers(dir: string, options: Partial<ExamineOptions> = {}): Promise<LoadedHandlers> {
-  const files = await findHandlerFiles(dir);
+  const { files, warnings: passedOver } = await findHandlerFiles(dir, show);
   const { results, modules } = await examineFiles(dir, files, {
     logLevel: 'info',
     logFd: 1,
@@ -41,7 +42,8 @@ export async function loadHandlers(dir: string, options: Partial<ExamineOptions>
   });
   const handlers: LoadedHandler[] = [];
   const faults: string[] = [];
-  const warnings: string[] = [];
+  const warnings = [...passedOver];
+  const labels = new Set<string>();
   for (const [index, file] of files.entries()) {
     const result = results[index] ?? { reasons: ['it was not looked at'] };
     const shown = show(file);
@@ -57,19 +59,34 @@ export async function loadHandlers(dir: string, options: Partial<ExamineOptions>
       faults.push(`${shown} and ${show(namesake.file)} both name their handler ${name}; give one of them another name`);
     }
     const events = [...new Set(result.facts.events.map(canonicalType))];
-    for (const event of events) warnings.push(...doubt(event, name, shown));
+    for (const event of events.filter((one) => !isKnown(one))) {
+      const doubt = doubtEvent(event);
+      if (doubt === undefined) labels.add(event);
+      else warnings.push(`handler ${name} (${shown}) takes ${doubt}`);
+    }
     handlers.push({ handler: name, ordered, events, file, idle, modules });
   }
   if (faults.length > 0) throw new SettingsError(faults);
-  return { handlers, warnings };
+  return { handlers, warnings, labels: [...labels] };
 }
 
-/** A name in the style of Instantly's types that is none of them is a slip more often than somebody's label. */
-function doubt(event: string, handler: string, file: string): string[] {
-  if (!/^[a-z]+(?:[._][a-z]+)+$/.test(event) || isCanonicalType(event) || event === UNKNOWN_TYPE) return [];
-  const meant = CANONICAL_TYPES.find((type) => editDistance(event.replaceAll('.', '_'), type) <= MAX_TYPING_ERRORS);
-  const advice = event === 'all_events' ? "; did you mean '*'?" : meant === undefined ? '' : `; did you mean ${meant}?`;
-  return [`handler ${handler} (${file}) takes ${event}, which is no event type and counts as a custom label${advice}`];
+function isKnown(event: string): boolean {
+  return isCanonicalType(event) || event === UNKNOWN_TYPE || event === '*';
+}
+
+/** Such a text never matches an event, or only one with a label of exactly that text; `undefined`: it may be a label. */
+function doubtEvent(event: string): string | undefined {
+  const shown = /^[\w.:-]+$/.test(event) ? event : JSON.stringify(event);
+  const parts = event.split(/[\s,;|]+/).filter((part) => part !== '');
+  if (parts.length > 1 && parts.every((part) => readType(part) !== undefined) && readType(event) === undefined) {
+    return `${shown} as one name; write each type as an element of its own`;
+  }
+  if (event.includes('*')) return `${shown}, which is no pattern and counts as a custom label; '*' alone takes all`;
+  const meant = suggestType(event);
+  const isLikeName = /^[a-z]+(?:[._:][a-z]+)+$/.test(event);
+  if (meant === undefined && !isLikeName) return undefined;
+  const advice = meant === undefined ? '' : `; did you mean ${meant === '*' ? "'*'" : meant}?`;
+  return `${shown}, which is no event type and counts as a custom label${advice}`;
 }
 
 /** As one would type it. */

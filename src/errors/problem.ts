@@ -46,7 +46,7 @@ export const PROBLEMS = {
   'unsupported-encoding': {
     status: 415,
     title: 'Unsupported content encoding',
-    detail: 'Send the body as it is, without Content-Encoding.',
+    detail: 'Send the body as it is, or in gzip, br or deflate.',
   },
   unauthenticated: {
     status: 401,

@@ -38,6 +38,8 @@ export const UNKNOWN_TYPE = 'unknown';
 /** The payload's names that differ from the subscription's. */
 export type TypeAlias = 'link_clicked';
 
+export const TYPE_ALIASES: readonly TypeAlias[] = ['link_clicked'];
+
 const canonicalTypes: ReadonlySet<string> = new Set(CANONICAL_TYPES);
 
 const aliases: ReadonlyMap<string, CanonicalType> = new Map<TypeAlias, CanonicalType>([

@@ -15,9 +15,17 @@ export interface ReadableBody {
   readonly bytes: Uint8Array;
 }
 
+/** Why no event can be read from a proven body. */
+export type UnreadableReason =
+  | 'not-json'
+  | 'not-an-object'
+  | 'not-unpackable'
+  | 'body-too-large'
+  | 'unsupported-encoding';
+
 export interface UnreadableBody {
   readonly ok: false;
-  readonly reason: 'not-json' | 'not-an-object';
+  readonly reason: Extract<UnreadableReason, 'not-json' | 'not-an-object'>;
 }
 
 /** Reads the raw body of a delivery. Never throws: whatever is not a JSON object is told by `reason`. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { isLoopbackAddress, isLoopbackHost } from '../config/is-loopback.ts';
 import { sample } from '../events/make-sample.ts';
+import { suggestSample } from '../events/suggest-type.ts';
 import { ApiError } from './api-error.ts';
 import { isObject } from './check-schema.ts';
 import { TooManyDeliveries } from './deliveries.ts';
@@ -19,12 +20,17 @@ const MAX_SAMPLES = 10_000;
 const MAX_ADVANCE_MS = 366 * 86_400_000;
 
 const samplesOf = z.strictObject({
-  type: z
-    .string()
-    .refine((type) => sample(type, { index: 0, now: 0 }) !== undefined, 'there is no sample of this type'),
+  type: z.string().refine((type) => sample(type, { index: 0, now: 0 }) !== undefined, {
+    error: ({ input }) => `there is no sample of this type${adviseSample(String(input))}`,
+  }),
   count: z.int().min(1).max(MAX_SAMPLES).default(1),
   deliver: z.boolean().default(true),
 });
+
+function adviseSample(type: string): string {
+  const meant = suggestSample(type);
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
+}
 
 const advanceBy = z.strictObject({ ms: z.int().min(0).max(MAX_ADVANCE_MS) });
 

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
+import { plainPath } from '../authenticate/index.ts';
 import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
 import { Exchange, exchangeOf, type Route } from './exchange.ts';
@@ -14,6 +15,8 @@ export type RouteHandler = (request: Request, response: Response, exchange: Exch
 
 export interface AppRoute extends Route {
   readonly path: string;
+  /** Found by other spellings of its path too: in another case, with slashes doubled or at the end. */
+  readonly forgiving?: boolean;
   /** The first answers HEAD too where it is GET. */
   readonly method: 'GET' | 'POST';
   /** Its good answers are written by `writeAnswer`, with the headers that all answers have. */
@@ -86,10 +89,16 @@ export function createApp(options: AppOptions): RequestListener {
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     answerError(error, request, response, requireExchange(request));
   });
+  const forgiving = options.routes.find((route) => route.forgiving);
   return (request, response) => {
-    request.url = readTarget(request.url ?? '');
+    request.url = correctPath(readTarget(request.url ?? ''), forgiving?.path);
     app(request, response);
   };
+}
+
+function correctPath(path: string, own: string | undefined): string {
+  if (own === undefined || path === own) return path;
+  return plainPath(path) === plainPath(own) ? own : path;
 }
 
 /** The client went away under the commit, and only now is it known how the request ended. */

@@ -1,9 +1,17 @@
 import { hash } from 'node:crypto';
 import type { Request, Response } from 'express';
-import type { Authenticator, AuthenticDelivery, PassedInspection, Verification } from '../authenticate/index.ts';
+import {
+  type Authenticator,
+  type AuthenticDelivery,
+  type Coding,
+  type PassedInspection,
+  UnpackTimeout,
+  unpack,
+  type Verification,
+} from '../authenticate/index.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { typeLabel } from '../events/names.ts';
-import { parseBody } from '../events/parse-body.ts';
+import { parseBody, type UnreadableReason } from '../events/parse-body.ts';
 import { readEvent } from '../events/read-event.ts';
 import type { Inbox, ReadEvent } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
@@ -12,6 +20,7 @@ import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
 import { readBody } from './read-body.ts';
+import { readCoding } from './read-coding.ts';
 import { writeAnswer } from './write-answer.ts';
 
 export interface ReceiveOptions {
@@ -24,23 +33,25 @@ export interface ReceiveOptions {
   readonly bodyLimitBytes: number;
   readonly failures: FailureLimit;
   readonly onSignatureMismatch: (exchange: Exchange) => void;
+  /** A proven body came in a coding that it could not be unpacked from; it is in quarantine. */
+  readonly onUnusableCoding: (exchange: Exchange, reason: UnreadableReason) => void;
   readonly onAccepted: (event: ReadEvent['facts']) => void;
 }
 
 /** The way of a request, top to bottom. Each step hands its result to the next; whatever is thrown becomes the answer. */
 export function createReceive(options: ReceiveOptions) {
   return async function receive(request: Request, response: Response, exchange: Exchange): Promise<void> {
-    refuseEncoding(request);
+    const coding = readCoding(request.headers['content-encoding']);
     const authenticator = options.authenticator();
+    if (coding === 'unsupported') throw await refuseCoding(options, authenticator, request, response, exchange);
     const inspection = await inspectHeaders(options, authenticator, request, response);
     const body = await readRawBody(options, request, response, exchange, inspection);
     const verification = authenticator.verify(inspection, body, request.headers['content-type'] ?? null);
-    const delivery = await refuseUnproven(options, verification, request, response, exchange);
+    if (!verification.authentic) throw await options.failures.refuse(request, response, verification.reason);
+    const proven = noteProof(options, verification, exchange);
+    const delivery = coding === undefined ? proven : await unpackBody(options, exchange, proven, coding);
     const parsed = parseBody(delivery.body);
-    if (!parsed.ok) {
-      await committing(exchange, options.inbox.quarantine(delivery, parsed.reason, exchange.pendingAudit(400)));
-      throw new Problem('unreadable-body', { reason: parsed.reason });
-    }
+    if (!parsed.ok) throw await quarantine(options, exchange, proven, parsed.reason, 'unreadable-body');
     const facts = readEvent(parsed.payload);
     exchange.note({ eventType: typeLabel(facts.type) });
     const result = await commitEvent(options, exchange, delivery, { body: parsed, facts });
@@ -71,10 +82,65 @@ async function committing<Result>(exchange: Exchange, commit: Promise<Result>): 
   }
 }
 
-/** The signature is over the bytes that travelled, so nothing here decompresses. */
-function refuseEncoding(request: Request): void {
-  const encoding = request.headers['content-encoding']?.trim().toLowerCase();
-  if (encoding !== undefined && encoding !== '' && encoding !== 'identity') throw new Problem('unsupported-encoding');
+/** Keeps the bytes of a proven sender as they came. */
+async function quarantine(
+  { inbox }: ReceiveOptions,
+  exchange: Exchange,
+  delivery: AuthenticDelivery,
+  reason: UnreadableReason,
+  code: ProblemCode,
+): Promise<Problem> {
+  const problem = new Problem(code, { reason });
+  await committing(exchange, inbox.quarantine(delivery, reason, exchange.pendingAudit(problem.status)));
+  return problem;
+}
+
+/** Refused whoever sends it, but not lost where the sender is proven and the body is within the limit. */
+async function refuseCoding(
+  options: ReceiveOptions,
+  authenticator: Authenticator,
+  request: Request,
+  response: Response,
+  exchange: Exchange,
+): Promise<Problem> {
+  const refusal = new Problem('unsupported-encoding');
+  const inspection = authenticator.inspectHeaders(request.rawHeaders);
+  if (inspection.verdict === 'refused') return refusal;
+  try {
+    const body = await readRawBody(options, request, response, exchange, inspection);
+    const verification = authenticator.verify(inspection, body, request.headers['content-type'] ?? null);
+    if (!verification.authentic) return refusal;
+    const delivery = noteProof(options, verification, exchange);
+    await quarantine(options, exchange, delivery, 'unsupported-encoding', 'unsupported-encoding');
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'body-too-large') return refusal;
+    throw error;
+  }
+  options.onUnusableCoding(exchange, 'unsupported-encoding');
+  return refusal;
+}
+
+async function unpackBody(
+  options: ReceiveOptions,
+  exchange: Exchange,
+  proven: AuthenticDelivery,
+  coding: Coding,
+): Promise<AuthenticDelivery> {
+  const { bodyLimitBytes: limitBytes, budget } = options;
+  const take = (bytes: number): void => {
+    if (!budget.take(exchange, bytes)) throw new Problem('overloaded', { reason: 'body-memory-full', retryAfter: 2 });
+  };
+  try {
+    const unpacked = await unpack(proven, coding, { limitBytes, take });
+    if (unpacked.ok) return unpacked.delivery;
+    const code = unpacked.reason === 'body-too-large' ? 'body-too-large' : 'unreadable-body';
+    const problem = await quarantine(options, exchange, proven, unpacked.reason, code);
+    options.onUnusableCoding(exchange, unpacked.reason);
+    throw problem;
+  } catch (error) {
+    if (!(error instanceof UnpackTimeout)) throw error;
+    throw new Problem('overloaded', { reason: 'unpacking-timeout', retryAfter: 2 });
+  }
 }
 
 async function inspectHeaders(
@@ -123,14 +189,11 @@ async function readRawBody(
   return body;
 }
 
-async function refuseUnproven(
+function noteProof(
   options: ReceiveOptions,
-  verification: Verification,
-  request: Request,
-  response: Response,
+  verification: Extract<Verification, { readonly authentic: true }>,
   exchange: Exchange,
-): Promise<AuthenticDelivery> {
-  if (!verification.authentic) throw await options.failures.refuse(request, response, verification.reason);
+): AuthenticDelivery {
   const { delivery, token, signatureMismatch } = verification;
   exchange.userId = delivery.principal;
   exchange.isProven = true;

@@ -11,7 +11,13 @@ export interface RouteHandlers {
 /** Everything that is served, the busiest path first. */
 export function createRoutes(webhookPath: string, handlers: RouteHandlers): AppRoute[] {
   const { receive } = handlers;
-  const webhook = { path: webhookPath, method: 'POST', action: 'webhook.receive', resource: webhookPath } as const;
+  const webhook = {
+    path: webhookPath,
+    method: 'POST',
+    action: 'webhook.receive',
+    resource: webhookPath,
+    forgiving: true,
+  } as const;
   return [
     ...(receive === undefined ? [] : [{ ...webhook, writesHead: true, handle: receive }]),
     { path: '/healthz', method: 'GET', action: 'health.check', resource: '/healthz', handle: handlers.health },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { newId } from '../audit/new-id.ts';
 import { type AuthenticDelivery, isAuthentic } from '../authenticate/index.ts';
 import { dedupKey, dedupUntil } from '../events/dedup-key.ts';
-import type { ReadableBody, UnreadableBody } from '../events/parse-body.ts';
+import type { ReadableBody, UnreadableReason } from '../events/parse-body.ts';
 import type { EventFacts } from '../events/read-event.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { AcceptResult, DeliveryRoute, HandlerRoute, PendingAudit } from './store.ts';
@@ -57,7 +57,7 @@ export class Inbox {
   }
 
   /** Keeps the bytes of a proven sender that cannot be read as an event. Resolves and throws as `accept` does. */
-  quarantine(delivery: AuthenticDelivery, reason: UnreadableBody['reason'], audit: PendingAudit): Promise<string> {
+  quarantine(delivery: AuthenticDelivery, reason: UnreadableReason, audit: PendingAudit): Promise<string> {
     refuseUnproven(delivery);
     return this.#options.commits.quarantine({
       id: newId(),

@@ -190,7 +190,7 @@ export type QuarantineState = 'held' | 'retried';
 export interface Quarantine {
   readonly id: string;
   readonly receivedAt: number;
-  /** A stable word: `not-json`, `not-an-object`. */
+  /** A stable word: one of `UnreadableReason`. */
   readonly reason: string;
   readonly principal: string;
   readonly contentType: string | null;

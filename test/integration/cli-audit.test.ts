@@ -222,7 +222,7 @@ describe('export', () => {
 
   test('--json is one array, also of nothing', async () => {
     expect(numbers(await json('export', '--action', 'test.act'))).toEqual(Array.from({ length: 100 }, (_, n) => n));
-    expect(await json('export', '--action', 'none.such')).toEqual([]);
+    expect(await json('export', '--action', 'dead.replay')).toEqual([]);
   });
 
   test('of a time and of an action', async () => {

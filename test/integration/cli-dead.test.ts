@@ -85,9 +85,9 @@ test('an event that has none, or a handler that is none, replays nothing', async
     stderr: 'error: no dead delivery belongs to an event with the id none; nothing was replayed\n',
   });
   expect(await run('replay', '--handler', 'gone')).toEqual({
-    code: 1,
+    code: 2,
     stdout: '',
-    stderr: 'error: no handler named gone is registered; there are: crm, sheet\n',
+    stderr: 'error: no handler named gone is registered; there are: crm, sheet\n(see --help)\n',
   });
   expect((await counts()).dead).toBe(4);
 });

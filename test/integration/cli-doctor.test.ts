@@ -279,10 +279,10 @@ describe('a good installation', () => {
     ]);
   }, 60_000);
 
-  test('an address that differs in a trifle is no registration of ours', async () => {
+  test('an address that differs in its scheme is no registration of ours', async () => {
     const url = receiverUrl();
     await callFake(good.fake, 'POST /webhooks', {
-      body: { target_hook_url: `${url}/webhooks/elsewhere/`, event_type: 'email_sent' },
+      body: { target_hook_url: `${url.replace('http:', 'https:')}/webhooks/elsewhere`, event_type: 'email_sent' },
     });
     const diagnosis = await look({ WEBHOOK_PATH: '/webhooks/elsewhere' });
     expect(saidOf(diagnosis, 'registration')).toEqual([
@@ -296,7 +296,7 @@ describe('a good installation', () => {
   }, 60_000);
 
   test('nor where another one is, and its deliveries are lost', async () => {
-    const url = `${receiverUrl()}/webhooks/instantly/`;
+    const url = `${receiverUrl().replace('http:', 'https:')}/Webhooks/instantly/`;
     const { body } = await callFake(good.fake, 'POST /webhooks', {
       body: { target_hook_url: url, event_type: 'email_sent' },
     });

@@ -295,9 +295,9 @@ describe('replay', () => {
       stderr: 'error: there is no event with the id none; nothing was replayed\n',
     });
     expect(await run('replay', done, '--handler', 'gone')).toEqual({
-      code: 1,
+      code: 2,
       stdout: '',
-      stderr: 'error: no handler named gone is registered; there are: crm, sheet\n',
+      stderr: 'error: no handler named gone is registered; there are: crm, sheet\n(see --help)\n',
     });
     expect(await states(done)).toEqual(before);
   });

@@ -47,7 +47,7 @@ test('tells what each handler takes, by its canonical name', async () => {
     `Object.defineProperty(exports, '__esModule', { value: true });
      exports.default = { name: 'compiled', events: ['email_sent'], handle() {} };`,
   );
-  const { handlers, warnings } = await load();
+  const { handlers, warnings, labels } = await load();
   expect(handlers.map(({ modules: _, ...facts }) => facts)).toEqual([
     {
       handler: 'typed',
@@ -62,17 +62,17 @@ test('tells what each handler takes, by its canonical name', async () => {
     { handler: 'compiled', ordered: true, idle: false, events: ['email_sent'], file: join(folder.dir, 'e.js') },
   ]);
   expect(warnings).toEqual([]);
+  expect(labels).toEqual(['Hot Lead']);
   expect(log.text()).toBe('');
 });
 
 test('leaves alone what is no handler file, and has none where there is no folder', async () => {
   mkdirSync(join(folder.dir, 'lib'));
-  mkdirSync(join(folder.dir, 'folder.ts'));
   for (const name of ['.hidden.ts', 'types.d.ts', 'crm.test.ts', 'crm.spec.js', 'README.md', 'lib/api.ts', 'x.json']) {
     put(name, 'throw new Error("imported")');
   }
-  expect(await load()).toEqual({ handlers: [], warnings: [] });
-  expect(await load(join(folder.dir, 'absent'))).toEqual({ handlers: [], warnings: [] });
+  expect(await load()).toEqual({ handlers: [], warnings: [], labels: [] });
+  expect(await load(join(folder.dir, 'absent'))).toEqual({ handlers: [], warnings: [], labels: [] });
 });
 
 test('follows links, as a mounted ConfigMap has them', async () => {
@@ -141,20 +141,72 @@ test('says what a HANDLERS_DIR that is no folder is', async () => {
   ]);
 });
 
-test('doubts names that only look like event types', async () => {
-  put(
-    'a.mjs',
-    `export default { name: 'doubtful', handle() {},
-      events: ['email_replied', 'reply_recieved', 'all_events', 'lead.closed', 'Hot lead', 'email_sent', 'unknown', '*'] }`,
+const HANDLER = "export default { name: 'n', events: ['*'], handle() {} }";
+
+test('names each file that looks like a handler and is not loaded, with the fix', async () => {
+  const ending = /is not loaded, because handler files end with \.ts, \.js or \.mjs; rename it/;
+  const nested = /looks like a handler and is not loaded, because it lies in a subfolder; move it/;
+  const expected: Record<string, RegExp> = {
+    'a.cjs': ending,
+    'b.mts': ending,
+    'c.cts': ending,
+    'd.tsx': ending,
+    'e.jsx': ending,
+    'f.TS': ending,
+    'g.json': ending,
+    'h.ts.txt': ending,
+    'i.test.ts': /is not loaded, because it is named like a test; rename it/,
+    'j.ts': /j\.ts is a folder and no handler; put the handler file in its place/,
+    'lib/k.ts': nested,
+    'lib/deep/l.cjs': nested,
+  };
+  for (const sub of ['j.ts', 'lib/deep', 'node_modules/crm', '.git'])
+    mkdirSync(join(folder.dir, sub), { recursive: true });
+  for (const name of Object.keys(expected)) if (name !== 'j.ts') put(name, HANDLER);
+  put('a.cjs', "module.exports = { name: 'n', events: ['*'], handle() {} };");
+  put('g.json', '{ "name": "n", "events": ["*"], "handle": "./n.js" }');
+  for (const name of ['.swp.ts', 'types.d.mts', 'README.md', 'lib/.x.ts', 'node_modules/crm/m.ts', '.git/n.ts'])
+    put(name, HANDLER);
+  put('package.json', '{ "type": "module" }');
+  put('lib/api.cjs', 'exports.handle = () => {};');
+  const { handlers, warnings } = await load();
+  expect(handlers).toEqual([]);
+  const told = warnings.map((warning) => [warning.split(' ')[0]?.slice(folder.dir.length + 1), warning]);
+  expect(told.toSorted()).toEqual(
+    Object.entries(expected)
+      .map(([name, text]) => [name, expect.stringMatching(text)])
+      .toSorted(),
   );
-  const { warnings } = await load();
-  expect(warnings).toHaveLength(4);
-  expect(warnings.map((warning) => warning.replace(/\(.*\) /, ''))).toEqual([
-    expect.stringMatching(/^handler doubtful takes email_replied, which is no event type and counts as a custom label/),
-    expect.stringMatching(/reply_recieved.*; did you mean reply_received\?$/),
-    expect.stringMatching(/all_events.*; did you mean '\*'\?$/),
-    expect.stringMatching(/lead\.closed.*; did you mean lead_closed\?$/),
-  ]);
+});
+
+test.each<[string, RegExp]>([
+  ['Reply_Received', /did you mean reply_received\?$/],
+  ['reply-received', /did you mean reply_received\?$/],
+  ['replyReceived', /did you mean reply_received\?$/],
+  [' reply_received', /takes " reply_received", .*did you mean reply_received\?$/],
+  ['email_replied', /which is no event type and counts as a custom label; did you mean reply_received\?$/],
+  ['email.opened', /did you mean email_opened\?$/],
+  ['lead_replied', /did you mean reply_received\?$/],
+  ['reply_recieved', /did you mean reply_received\?$/],
+  ['clicked', /did you mean email_link_clicked\?$/],
+  ['Interested', /did you mean lead_interested\?$/],
+  ['all_events', /did you mean '\*'\?$/],
+  ['reply_*', /is no pattern .*'\*' alone takes all$/],
+  ['reply_received, email_sent', /as one name; write each type as an element of its own$/],
+  ['lead_hot', /which is no event type and counts as a custom label$/],
+])('doubts that an event is called %j', async (event, doubt) => {
+  put('a.mjs', `export default { name: 'doubtful', events: [${JSON.stringify(event)}], handle() {} }`);
+  const { warnings, labels } = await load();
+  expect(warnings).toEqual([expect.stringMatching(/^handler doubtful \(.*a\.mjs\) takes /)]);
+  expect(warnings[0]).toMatch(doubt);
+  expect(labels).toEqual([]);
+});
+
+test('takes any other text as a label, and tells which', async () => {
+  const known = ['email_sent', 'link_clicked', 'unknown', '*'];
+  const texts = ['Hot Lead', 'Asked for pricing', 'Rückruf', 'VIP'];
+  put('a.mjs', `export default { name: 'a', events: ${JSON.stringify([...known, ...texts])}, handle() {} }`);
+  expect(await load()).toMatchObject({ warnings: [], labels: texts });
 });
 
 test('what a file prints while it is loaded is a line of the log', async () => {

@@ -165,7 +165,8 @@ const encoded = (value: string, expected: Row['expected']): Row =>
     expected,
   );
 
-const REFUSED_ENCODING = { outcome: 'unsupported-encoding' } as const;
+const REFUSED_ENCODING = { outcome: 'unsupported-encoding', ...USER, quarantined: true } as const;
+const NOT_UNPACKABLE = { outcome: 'unreadable-body', reason: 'not-unpackable', ...USER } as const;
 const TOO_LARGE = { outcome: 'body-too-large' } as const;
 const exact = filledTo(LIMIT);
 const exactChunked = filledTo(LIMIT);
@@ -198,10 +199,11 @@ runTable('sizes and encodings', ENV, [
     },
     { outcome: 'unauthenticated', reason: 'missing' },
   ),
-  encoded('gzip', REFUSED_ENCODING),
-  encoded('br', REFUSED_ENCODING),
-  encoded('identity, gzip', REFUSED_ENCODING),
-  encoded(MARK, REFUSED_ENCODING),
+  ...['gzip', 'br', 'deflate', 'identity, gzip'].map((value) => encoded(value, NOT_UNPACKABLE)),
+  ...['zstd', 'gzip, br', 'compress', `x${MARK}`].map((value) => encoded(value, REFUSED_ENCODING)),
+  ...['utf-8', 'UTF8', '"utf-8"', 'identity, identity', ' ', 'utf-8,'].map((value) =>
+    encoded(value, { outcome: 'accepted', ...USER }),
+  ),
   encoded('identity', { outcome: 'accepted', ...USER }),
   encoded('Identity', { outcome: 'accepted', ...USER }),
 ]);

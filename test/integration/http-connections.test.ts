@@ -95,7 +95,7 @@ describe('a connection stays usable after a refused body', () => {
   test('415, then 405, then 404, then 200', () =>
     talks(
       inTurn(
-        good('Content-Encoding: gzip'),
+        good('Content-Encoding: zstd'),
         good().toString('latin1').replace('POST', 'PUT'),
         good().toString('latin1').replace('/webhooks', `/${MARK}`),
         good(),

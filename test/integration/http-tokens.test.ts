@@ -6,6 +6,9 @@ import { ask, fields, WEBHOOK_PATH } from '../support/post.ts';
 import { row, runTable } from '../support/run-table.ts';
 import { BOTH_SCHEMES } from '../support/start-receiver.ts';
 
+/** Its base64 has the signs in which the two alphabets differ, and needs padding. */
+const ODD_USER = 'user>>>???:~~~~password';
+
 const authorization = (value: string): Headers => ({ authorization: value });
 
 runTable('token alone', { INSTANTLY_WEBHOOK_TOKEN: `${TOKEN},${OLD_TOKEN}` }, [
@@ -74,12 +77,25 @@ runTable('both required', { ...BOTH_SCHEMES, INSTANTLY_REQUIRE: 'both' }, [
 
 runTable(
   'the token in Authorization',
-  { INSTANTLY_WEBHOOK_TOKEN: `${TOKEN},user:${OLD_TOKEN}`, INSTANTLY_WEBHOOK_TOKEN_HEADER: 'authorization' },
+  {
+    INSTANTLY_WEBHOOK_TOKEN: `${TOKEN},user:${OLD_TOKEN},${ODD_USER}`,
+    INSTANTLY_WEBHOOK_TOKEN_HEADER: 'authorization',
+  },
   [
     accepts('bearer', 'instantly:token:1', () => authorization(`Bearer ${TOKEN}`)),
     accepts('bearer in lower case', 'instantly:token:1', () => authorization(`bearer ${TOKEN}`)),
     accepts('basic', 'instantly:token:2', () =>
       authorization(`Basic ${Buffer.from(`user:${OLD_TOKEN}`).toString('base64')}`),
+    ),
+    accepts('bearer after two spaces and a tab', 'instantly:token:1', () => authorization(`BEARER  \t${TOKEN}`)),
+    accepts('basic without its padding', 'instantly:token:2', () =>
+      authorization(`basic ${Buffer.from(`user:${OLD_TOKEN}`).toString('base64').replace(/=+$/, '')}`),
+    ),
+    accepts('basic in the alphabet for URLs', 'instantly:token:3', () =>
+      authorization(`Basic ${Buffer.from(ODD_USER).toString('base64url')}`),
+    ),
+    refuses('basic of another', 'mismatch', () =>
+      authorization(`Basic ${Buffer.from(`user:${MARK}`).toString('base64url')}`),
     ),
     accepts('bare', 'instantly:token:1', () => authorization(TOKEN)),
     refuses('another scheme', 'mismatch', () => authorization(`Digest ${TOKEN}`)),

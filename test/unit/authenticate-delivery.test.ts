@@ -105,6 +105,7 @@ describe('a quarantined body', () => {
 describe('the door of the room', () => {
   test('lets out nothing that makes a delivery without proof', () => {
     expect(Object.keys(door).sort()).toEqual([
+      'UnpackTimeout',
       'createAuthenticator',
       'createTokenReader',
       'digestToken',
@@ -112,10 +113,12 @@ describe('the door of the room', () => {
       'fingerprintTokens',
       'isAuthentic',
       'leadsTo',
+      'plainPath',
       'restoreLogged',
       'restoreQuarantined',
       'signHeaders',
       'tokenId',
+      'unpack',
     ]);
   });
 

@@ -63,7 +63,7 @@ describe('the token in Authorization', () => {
     ['basic over the token alone', `Basic ${base64(TOKEN)}`, 'instantly:token:1'],
     ['basic with another password', `Basic ${base64('instantly:correct-house')}`, 'refused: mismatch'],
     ['basic that is not base64', 'Basic @@@@', 'refused: mismatch'],
-    ['basic without its padding', `Basic ${base64(userPassword).replace(/=+$/, '')}`, 'refused: mismatch'],
+    ['basic without its padding', `Basic ${base64(userPassword).replace(/=+$/, '')}`, 'instantly:token:2'],
     ['basic without its encoding', `Basic ${userPassword}`, 'refused: mismatch'],
     ['bearer with base64', `Bearer ${base64(TOKEN)}`, 'refused: mismatch'],
     ['another scheme', `Digest ${TOKEN}`, 'refused: mismatch'],

@@ -38,6 +38,7 @@ describe('.env.example', () => {
   test('changes nothing when it is copied, and sets the defaults when every line is taken in', () => {
     expect(parseEnv(example)).toEqual({});
     const cwd = makeFolder();
+    writeIn(cwd, 'handlers/README.md', '');
     const untouched = load({}, cwd);
     writeIn(cwd, '.env', example.replaceAll(/^#(?=[A-Z_]+=)/gm, ''));
     const filled = load({}, cwd);

@@ -389,3 +389,27 @@ function sayAll(env: NodeJS.ProcessEnv, cwd: string): string {
     throw error;
   }
 }
+
+describe('HANDLERS_DIR', () => {
+  const absent = (cwd: string) =>
+    `HANDLERS_DIR names a folder that does not exist (a relative path starts at ${JSON.stringify(cwd)}); make the folder, correct the path, or unset it`;
+
+  test('that is set and absent is refused, wherever it is set', () => {
+    const cwd = makeFolder();
+    expect(faultsOf({ HANDLERS_DIR: './handler' }, cwd)).toEqual([absent(cwd)]);
+    expect(faultsOf({ HANDLERS_DIR: '/no/such' }, cwd)).toEqual([absent(cwd)]);
+    expect(faultsOf({ HANDLERS_DIR: '~/handlers' }, cwd)).toEqual([absent(cwd)]);
+    writeIn(cwd, '.env', 'HANDLERS_DIR=handlers\n');
+    expect(faultsOf({}, cwd)).toEqual([absent(cwd)]);
+    mkdirSync(join(cwd, 'handlers'));
+    expect(faultsOf({}, cwd)).toEqual([]);
+  });
+
+  test('that is unset may be absent, and a command or a receiver that runs no handlers goes on without', () => {
+    const cwd = makeFolder();
+    expect(faultsOf({ HANDLERS_DIR: ' ' }, cwd)).toEqual([]);
+    expect(load({ HANDLERS_DIR: 'no' }, cwd, false).warnings).toContain(absent(cwd));
+    const env = { HANDLERS_DIR: 'no', ROLE: 'receiver', DATABASE_URL: 'postgres://u:p@db/x' };
+    expect(faultsOf(env, cwd)).toEqual([]);
+  });
+});

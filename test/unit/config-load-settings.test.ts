@@ -82,7 +82,7 @@ test('every setting reaches its place', () => {
       ROLE: 'ALL',
       RETENTION_DAYS: '2',
       MIN_FREE_DISK: '0',
-      HANDLERS_DIR: '/opt/handlers',
+      HANDLERS_DIR: `${cwd}/.`,
       HANDLER_CONCURRENCY: '3',
       HANDLER_TIMEOUT_SECONDS: '4',
       HANDLER_MAX_ATTEMPTS: '5',
@@ -126,7 +126,7 @@ test('every setting reaches its place', () => {
     dataDir: join(cwd, 'store'),
     role: 'all',
     handlers: {
-      dir: '/opt/handlers',
+      dir: cwd,
       concurrency: 3,
       timeoutMs: 4000,
       maxAttempts: 5,

@@ -83,7 +83,7 @@ describe('Services', () => {
       paths: [
         {
           path: CATALOGUE.WEBHOOK_PATH.default,
-          pathType: 'Exact',
+          pathType: 'Prefix',
           backend: { service: { name: 'instantly-receiver', port: { name: 'http' } } },
         },
       ],

@@ -75,14 +75,12 @@ function missing(all: readonly Webhook[], url: string): Finding {
 
 function nearlyOwn(all: readonly Webhook[], url: string): Webhook[] {
   return all.filter(
-    ({ target_hook_url: other }) => withoutTrifles(other) === withoutTrifles(url) && !leadsTo(other, url),
+    ({ target_hook_url: other }) => leadsTo(withoutTls(other), withoutTls(url)) && !leadsTo(other, url),
   );
 }
 
-/** Without what addresses that mean the same often differ by. */
-function withoutTrifles(address: string): string {
-  const url = URL.parse(address);
-  return url === null ? address : `${url.host}${url.pathname}`.toLowerCase().replace(/\/+$/, '');
+function withoutTls(address: string): string {
+  return address.replace(/^https:/i, 'http:');
 }
 
 /** @param accepted of each receiver that runs, the tokens it lets in */
