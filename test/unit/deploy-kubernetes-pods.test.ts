@@ -134,7 +134,8 @@ describe.each(lasting)('%s', (kind, workload) => {
 
   test('its settings load without a fault or a warning', () => {
     const environment = { ...imageSettings(), ...(settings as Record<string, string>), ...environmentOf(workload) };
-    const env = relocate(environment, { '/data': join(folder, 'data'), '/run/secrets/instantly': secrets });
+    const places = { '/data': join(folder, 'data'), '/run/secrets/instantly': secrets, '/app/handlers': folder };
+    const env = relocate(environment, places);
     const loaded = loadSettings({ env, cwd: folder, create: true });
     expect(loaded.warnings).toEqual([]);
     expect(loaded).toMatchObject({ production: true, role, http: { trustProxy: 1 } });

@@ -55,7 +55,7 @@ describe('the profile postgres', () => {
   test.each(processes)('%s: its settings load without a fault or a warning', (_, one) => {
     const env = relocate(
       { ...imageSettings(), ...environmentOf(one) },
-      { '/data': join(folder, 'data'), '/run/secrets': secrets },
+      { '/data': join(folder, 'data'), '/run/secrets': secrets, '/app/handlers': folder },
     );
     const { role, store, warnings, production } = loadSettings({ env, cwd: folder, create: true });
     expect(warnings).toEqual([]);
