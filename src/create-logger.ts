@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import pino, { type Logger } from 'pino';
 import type { Settings } from './config/settings.ts';
 
@@ -6,8 +7,13 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 export interface LogOutput {
   readonly logger: Logger;
-  /** Writes what still waits; for the very end of the process. */
-  flush(): void;
+  /**
+   * Waits for what is still to be written, for the end of the process. Not synchronously: a write to a full pipe or a stopped
+   * terminal returns when it likes.
+   *
+   * @returns whether the reader has taken all of it; if not, a thread may be inside a system call
+   */
+  flush(limitMs: number): Promise<boolean>;
 }
 
 const WRITE_BYTES = 128 * 1024;
@@ -26,19 +32,36 @@ export function createLogger(level: Settings['logLevel'], file: string | number 
   });
   // A closed pipe or a full disk must not end the service, and there is nobody left to tell. Nor may it be destroyed,
   // since a line to a destroyed one throws; what it cannot write it drops beyond its limit.
-  destination.on('error', () => undefined);
-  const lines = new GatheredLines(destination);
+  // pino calls it as the process exits, and with a full disk or a reader that has stalled it never returns.
+  destination.flushSync = () => undefined;
+  let isWriting = false;
+  let isGone = false;
+  destination.on('drain', () => {
+    isWriting = false;
+  });
+  destination.on('error', (error: NodeJS.ErrnoException) => {
+    isWriting = false;
+    isGone = error.code === 'EPIPE';
+  });
+  const lines = new GatheredLines({
+    write: (text) => {
+      if (isGone) return;
+      isWriting = true;
+      destination.write(text);
+    },
+  });
   const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, lines);
   return {
     logger,
-    flush: () => {
-      try {
-        lines.flush();
-        destination.flushSync();
-      } catch (error) {
-        // Not open yet, or the reader is gone: the lines are lost with it.
-        logger.silent(error);
-      }
+    flush: async (limitMs) => {
+      lines.flush();
+      if (!isWriting) return true;
+      // A failed write loses its lines, and leaves nothing behind that could hold up the end.
+      const limit = new AbortController();
+      const timer = setTimeout(() => limit.abort(), limitMs);
+      await once(destination, 'drain', { signal: limit.signal }).catch(() => undefined);
+      clearTimeout(timer);
+      return !isWriting;
     },
   };
 }

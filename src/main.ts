@@ -1,21 +1,21 @@
 import { once } from 'node:events';
+import { write } from 'node:fs';
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Logger } from 'pino';
 import { HEADS_MESSAGE } from './audit/parse-anchor.ts';
 import { compose, type Receiver, serviceDraft } from './compose.ts';
 import type { Settings } from './config/settings.ts';
 import { storeLocation } from './config/store-location.ts';
-import type { LogOutput } from './create-logger.ts';
-import { endDespiteThreads } from './end-despite-threads.ts';
 import { Problem, SettingsError } from './errors/problem.ts';
 import type { ServingStore } from './open-store.ts';
 import { startNotice } from './print-notice.ts';
 
+const STDERR = 2;
 const TICK_MS = 5_000;
 const HEADS_MS = 60_000;
 /** Milliseconds that requests and handlers have to finish, and those in which the whole process has ended. */
 const FINISH_MS = 8_000;
-const STOP_LIMIT_MS = 9_500;
+const STOP_LIMIT_MS = 9_300;
 /** Milliseconds for the answers to requests that the stop cuts off; seconds after which their senders may try again. */
 const ANSWER_MS = 200;
 const RETRY_AFTER_SECONDS = 5;
@@ -24,6 +24,8 @@ const ARRIVE_MS = 500;
 
 export interface ServeOptions {
   readonly stop: AbortSignal;
+  /** Ends the time that requests and handlers have to finish. */
+  readonly hurry: AbortSignal;
   /** Reads the settings anew. @throws SettingsError */
   readonly load: () => Settings;
   /** Under way since before this module was there. */
@@ -32,14 +34,17 @@ export interface ServeOptions {
   readonly notice: boolean;
 }
 
-/** Serves until `stop` ends it. Resolves with the exit code. */
-export async function serve(settings: Settings, output: LogOutput, options: ServeOptions): Promise<number> {
-  const { stop, notice, load, opening } = options;
-  const { logger } = output;
+/**
+ * Serves until `stop` ends it.
+ *
+ * @returns whether all threads have ended: if not, one may be inside a system call, and process.exit would wait for it
+ */
+export async function serve(settings: Settings, logger: Logger, options: ServeOptions): Promise<boolean> {
+  const { stop, hurry, notice, load, opening } = options;
   for (const warning of settings.warnings) logger.warn(warning);
   // Before there is anything to drain: the start may wait a quarter of a minute for another receiver to stop.
   const receiver = await Promise.race([compose({ settings, logger, load, opening }), aborted(stop)]);
-  if (receiver === undefined) return 0;
+  if (receiver === undefined) return false;
   const port = await listen(receiver, settings).catch(async (error: unknown) => {
     receiver.stopWatching();
     await receiver.secrets.stop();
@@ -54,23 +59,22 @@ export async function serve(settings: Settings, output: LogOutput, options: Serv
   const handlers = receiver.handlers.map(({ handler }) => handler);
   const metrics = settings.metricsToken === undefined ? settings.metricsAllow.text : 'token';
   logger.info({ port, data: storeLocation(settings.store), handlers, metrics }, 'receiving');
-  if (notice) process.stderr.write(startNotice(settings, port, handlers));
+  // Not by process.stderr: on a stopped terminal its write would hold up this thread.
+  if (notice) write(STDERR, startNotice(settings, port, handlers), () => undefined);
   await aborted(stop);
   process.removeListener('SIGHUP', onHangUp);
   logger.info({ reason: String(stop.reason) }, 'stopping');
-  const limit = setTimeout(() => {
-    logger.error('the time to stop is over; what was answered 200 is on the disk');
-    output.flush();
-    endDespiteThreads();
-  }, STOP_LIMIT_MS);
-  const hasEnded = await drain(receiver, logger, String(stop.reason));
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    limit = setTimeout(() => {
+      logger.error('the time to stop is over; what was answered 200 is on the disk');
+      resolve(false);
+    }, STOP_LIMIT_MS);
+  });
+  const hasEnded = await Promise.race([drain(receiver, logger, String(stop.reason), hurry), late]);
   for (const timer of timers) clearInterval(timer);
   clearTimeout(limit);
-  if (!hasEnded) {
-    output.flush();
-    endDespiteThreads();
-  }
-  return 0;
+  return hasEnded;
 }
 
 async function listen({ server }: Receiver, { host, port }: Settings): Promise<number> {
@@ -104,7 +108,7 @@ async function logHeads({ store }: Receiver, logger: Logger): Promise<void> {
 }
 
 /** Gives whether all threads have ended. */
-async function drain(receiver: Receiver, logger: Logger, reason: string): Promise<boolean> {
+async function drain(receiver: Receiver, logger: Logger, reason: string, hurry: AbortSignal): Promise<boolean> {
   const { server, store, commits, trail, dispatcher } = receiver;
   receiver.stopAccepting();
   receiver.stopWatching();
@@ -113,11 +117,13 @@ async function drain(receiver: Receiver, logger: Logger, reason: string): Promis
   NetServer.prototype.close.call(server);
   let cutAll: NodeJS.Timeout | undefined;
   const cutIdle = setTimeout(() => server.closeIdleConnections(), ARRIVE_MS);
-  const cut = setTimeout(() => {
+  const interrupt = (): void => {
     receiver.interruptAll(new Problem('stopping', { retryAfter: RETRY_AFTER_SECONDS }));
-    cutAll = setTimeout(() => server.closeAllConnections(), ANSWER_MS);
-  }, FINISH_MS);
-  const [drained] = await Promise.all([dispatcher?.drain({ handlersMs: FINISH_MS }), closed]);
+    cutAll ??= setTimeout(() => server.closeAllConnections(), ANSWER_MS);
+  };
+  const cut = setTimeout(interrupt, FINISH_MS);
+  void aborted(hurry).then(interrupt);
+  const [drained] = await Promise.all([dispatcher?.drain({ handlersMs: FINISH_MS, signal: hurry }), closed]);
   const threadsLeft = drained?.threadsLeft ?? 0;
   clearTimeout(cutIdle);
   clearTimeout(cut);

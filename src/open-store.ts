@@ -25,9 +25,13 @@ export async function openServingStore(settings: Settings, logger: Logger): Prom
   const { store, audit } = settings;
   const auditKey = audit.key.reveal();
   if (store.kind === 'sqlite') {
-    const tellUpgrade = (): void =>
-      logger.warn('the store is of an earlier release and is being brought up to this one, which may take a minute');
-    const sqlite = await SqliteStore.open({ file: store.file, writer: newId(), auditKey, serve: true }, tellUpgrade);
+    const opening = { file: store.file, writer: newId(), auditKey, serve: true };
+    const sqlite = await SqliteStore.open(opening, {
+      onUpgrade: () =>
+        logger.warn('the store is of an earlier release and is being brought up to this one, which may take a minute'),
+      onWait: (holder) =>
+        logger.warn(`another receiver${holder} serves from ${store.file}: waiting for it to stop, 15 s at the most`),
+    });
     return { store: sqlite, maxInFlight: 1, spilledEvents: () => 0 };
   }
   return openPostgres(store, settings, logger);

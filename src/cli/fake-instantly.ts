@@ -10,6 +10,8 @@ import { readBytes } from './read-bytes.ts';
 const DEFAULT_PORT = 3_100;
 const MAX_PORT = 65_535;
 const MAX_RATE = 1_000;
+/** Milliseconds for the last of the output. */
+const END_LIMIT_MS = 2_000;
 const SET_UP_BYTES = 16 * 1024 * 1024;
 
 const HELP = `
@@ -95,6 +97,8 @@ async function run(options: FakeOptions): Promise<void> {
   await stopped;
   emitter?.stop();
   await fake.close();
+  // What a reader that has stalled has not taken would keep the process.
+  setTimeout(() => process.exit(), END_LIMIT_MS).unref();
 }
 
 function untilStopped(): Promise<void> {

@@ -42,9 +42,13 @@ const named = Object.entries(COMMANDS).filter(([name]) => name === process.argv[
 const loading = (named.length > 0 ? named : Object.entries(COMMANDS)).map(([, load]) => load());
 for (const { register } of await Promise.all(loading)) register(program);
 
-// Whoever read the output has seen enough (`| head`). What was found out by then still decides how we end.
-process.stdout.on('error', (error) => onBrokenPipe(error, () => process.exit()));
-process.stderr.on('error', (error) => onBrokenPipe(error, () => undefined));
+// A reader that has seen enough (`| head`) is no fault, and what was found out by then still decides how we end. A full disk is one.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.exitCode = report(new Error(`the output cannot be written (${error.code})`));
+  process.exit();
+});
+// There is nobody left to tell.
+process.stderr.on('error', () => undefined);
 
 try {
   await program.parseAsync();
@@ -72,11 +76,6 @@ function report(error: unknown): number {
   }
   process.stderr.write(`error: ${printableLines(error instanceof Error ? error.message : String(error))}\n`);
   return FAILED;
-}
-
-function onBrokenPipe(error: NodeJS.ErrnoException, then: () => void): void {
-  if (error.code !== 'EPIPE') throw error;
-  then();
 }
 
 function readVersion(): string {

@@ -94,6 +94,28 @@ export function lowerDefaults(parsed: Parsed, environment: Environment) {
   return { lowered, warnings };
 }
 
+/** The address of the webhook in the place of the receiver's: its path, which is put behind it, would come twice. */
+export function shortenPublicUrl({ PUBLIC_URL: url, WEBHOOK_PATH: path }: Parsed) {
+  if (url === undefined || path === undefined) return { changed: {}, warnings: [] };
+  const { origin, pathname } = new URL(url);
+  const parts = pathname.split('/').filter((part) => part !== '');
+  const own = path.split('/').filter((part) => part !== '');
+  for (let length = Math.min(parts.length, own.length); length > 0; length -= 1) {
+    const isEnd = parts.slice(-length).every((part, at) => part.toLowerCase() === own[at]?.toLowerCase());
+    if (!isEnd) continue;
+    const base = [origin, ...parts.slice(0, -length)].join('/');
+    if (length === own.length) {
+      const found = 'PUBLIC_URL ends with WEBHOOK_PATH, which is put behind it by itself';
+      return { changed: { PUBLIC_URL: base }, warnings: [`${found}, so it is taken as ${base}; write it so`] };
+    }
+    return {
+      changed: {},
+      warnings: [`PUBLIC_URL ends as WEBHOOK_PATH begins, so Instantly is given ${url}${path}; did you mean ${base}?`],
+    };
+  }
+  return { changed: {}, warnings: [] };
+}
+
 function checkOrder(parsed: Parsed): string[] {
   const faults: string[] = [];
   for (const [low, high] of ORDERED) {

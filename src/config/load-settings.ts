@@ -4,7 +4,13 @@ import { SettingsError } from '../errors/problem.ts';
 import { buildSettings } from './build-settings.ts';
 import { isSecretSetting, SETTING_NAMES, type SettingName } from './catalogue.ts';
 import { findStoreFault } from './check-store-file.ts';
-import { findContradictions, findMissingSecrets, findWeaknesses, lowerDefaults } from './check-together.ts';
+import {
+  findContradictions,
+  findMissingSecrets,
+  findWeaknesses,
+  lowerDefaults,
+  shortenPublicUrl,
+} from './check-together.ts';
 import { findLocalFile } from './find-local-file.ts';
 import { findCopyMark, findSecretSlip } from './find-slip.ts';
 import { gatherSecrets } from './gather-secrets.ts';
@@ -90,9 +96,12 @@ function parseAll(environment: Environment, cwd: string) {
     else faults.push(...result.error.issues.map((issue) => `${describeSource(name, environment)} ${issue.message}`));
   }
   const { lowered, warnings } = lowerDefaults(parsed, environment);
-  Object.assign(parsed, lowered);
+  const shortened = shortenPublicUrl(parsed);
+  const changed = { ...lowered, ...shortened.changed };
+  warnings.push(...shortened.warnings);
+  Object.assign(parsed, changed);
   const whole =
-    faults.length === 0 ? { ...schema.parse(Object.fromEntries(environment.values)), ...lowered } : undefined;
+    faults.length === 0 ? { ...schema.parse(Object.fromEntries(environment.values)), ...changed } : undefined;
   return { parsed, whole, faults, warnings };
 }
 

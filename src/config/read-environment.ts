@@ -80,9 +80,15 @@ export function warnOfPadding(source: string, content: string): string[] {
   ];
 }
 
+/** Kubernetes and Docker tell every container of the services around it by such variables. They are no settings, whatever name they come to. */
+function isServiceLink(name: string, value: string): boolean {
+  if (/^(?:tcp|udp|sctp):\/\//i.test(value)) return /(?:^|_)(?:HOST|PORT)(?:_|$)/.test(name);
+  return /._(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)$/.test(name);
+}
+
 function* setVariables(source: Readonly<Record<string, string | undefined>>): Generator<[string, string]> {
   for (const [name, value] of Object.entries(source)) {
-    if (value !== undefined && value.trim() !== '') yield [name, value];
+    if (value !== undefined && value.trim() !== '' && !isServiceLink(name, value)) yield [name, value];
   }
 }
 

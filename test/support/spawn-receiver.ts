@@ -49,7 +49,7 @@ export async function spawnReceiverIn(folder: string, env: NodeJS.ProcessEnv = B
   }
 }
 
-export interface Launch extends Pick<ReceiverProcess, 'child' | 'ended' | 'stop'> {
+export interface Launch extends Pick<ReceiverProcess, 'child' | 'log' | 'ended' | 'stop'> {
   /** Resolves when it receives; rejects when it ends before that. */
   readonly ready: Promise<ReceiverProcess>;
 }
@@ -86,7 +86,7 @@ export function launchReceiver(
   });
   // Whoever kills it during its start does not wait for it.
   ready.catch(() => undefined);
-  return { child, ended, stop, ready };
+  return { child, log, ended, stop, ready };
 }
 
 function collect(child: ChildProcess, log: CapturedLog): () => string {

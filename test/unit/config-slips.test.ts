@@ -257,3 +257,50 @@ describe('.env', () => {
     );
   });
 });
+
+test('service links of Kubernetes and Docker are no settings, and no mistyped ones', () => {
+  const at = 'tcp://10.0.0.7:3000';
+  const links = ['INSTANTLY_WEBHOOK_RECEIVER', 'DATABASE', 'METRICS', 'HANDLER_TIMEOUT'].flatMap(
+    (name): [string, string][] => [
+      [`${name}_SERVICE_HOST`, '10.0.0.7'],
+      [`${name}_SERVICE_PORT`, '3000'],
+      [`${name}_SERVICE_PORT_HTTP_MAIN`, '3000'],
+      [`${name}_PORT`, at],
+      [`${name}_PORT_3000_TCP`, at],
+      [`${name}_PORT_3000_TCP_ADDR`, '10.0.0.7'],
+      [`${name}_PORT_53_UDP_PROTO`, 'udp'],
+    ],
+  );
+  const settings = load({ ...Object.fromEntries(links), HOST: at, PORT: at });
+  expect([settings.warnings, settings.host, settings.port]).toEqual([[], '0.0.0.0', 3000]);
+  expect(load({ INSTANTLY_WEBHOOK_PORT: '3000' }).warnings).toHaveLength(1);
+});
+
+describe('PUBLIC_URL', () => {
+  test.each([
+    ['https://h.example/webhooks/instantly', 'https://h.example'],
+    ['https://h.example/webhooks/instantly//', 'https://h.example'],
+    ['https://h.example//Webhooks//Instantly', 'https://h.example'],
+    ['https://h.example/in/webhooks/instantly', 'https://h.example/in'],
+    ['http://localhost:3000/webhooks/instantly', 'http://localhost:3000'],
+  ])('%s does not put the path of the webhook there twice', (url, base) => {
+    const { publicUrl, instantly, warnings } = load({ PUBLIC_URL: url });
+    expect([publicUrl, instantly.webhookUrl]).toEqual([base, `${base}/webhooks/instantly`]);
+    expect(warnings).toEqual([
+      `PUBLIC_URL ends with WEBHOOK_PATH, which is put behind it by itself, so it is taken as ${base}; write it so`,
+    ]);
+  });
+
+  test('that ends with a part of the path is doubted, and one with another path is not', () => {
+    expect(load({ PUBLIC_URL: 'https://h.example/webhooks' }).warnings).toEqual([
+      'PUBLIC_URL ends as WEBHOOK_PATH begins, so Instantly is given https://h.example/webhooks/webhooks/instantly; did you mean https://h.example?',
+    ]);
+    expect(load({ PUBLIC_URL: 'https://h.example/receiver/' }).warnings).toEqual([]);
+  });
+
+  test('with a query is refused', () => {
+    expect(faultsOf({ PUBLIC_URL: 'https://h.example/webhooks/instantly?a=1' })).toEqual([
+      'PUBLIC_URL must not hold "?" or "#"',
+    ]);
+  });
+});

@@ -30,7 +30,10 @@ function makeOlder(sql = ''): void {
 }
 
 const open = (serve: boolean, onUpgrade?: () => void): Promise<SqliteStore> =>
-  SqliteStore.open({ file, writer: newId(), auditKey: 'a key for the tests of the start', serve }, onUpgrade);
+  SqliteStore.open(
+    { file, writer: newId(), auditKey: 'a key for the tests of the start', serve },
+    onUpgrade && { onUpgrade },
+  );
 
 /** As loading the rest of the service keeps it busy: what the other thread has said meanwhile comes all at once. */
 function keepBusy(): void {
@@ -79,7 +82,7 @@ describe('a store that is opened', () => {
     lock.release();
     const store = await open(false);
     // It keeps no receiver from starting.
-    holdServiceLock(file, 'DATABASE_URL', 0).release();
+    holdServiceLock(file, 'DATABASE_URL', { waitMs: 0 }).release();
     await store.close();
   });
 });

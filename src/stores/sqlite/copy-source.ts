@@ -125,7 +125,7 @@ export class CopySource {
 
 function lockOut(file: string): { release(): void } {
   try {
-    return holdServiceLock(file, 'DATABASE_URL', 0);
+    return holdServiceLock(file, 'DATABASE_URL', { waitMs: 0 });
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     throw new Error(

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingsError } from '../../errors/problem.ts';
 import { isSqliteError } from './sqlite-error.ts';
@@ -8,6 +8,12 @@ import type { FileSetting } from './thread-protocol.ts';
 const WAIT_MS = 15_000;
 const RETRY_MS = 50;
 
+interface WaitOptions {
+  readonly waitMs?: number;
+  /** Told once, as soon as it has to wait; with the process that holds the file, where the system says. */
+  readonly onWait?: (holder: number | undefined) => void;
+}
+
 export interface ServiceLock {
   release(): void;
 }
@@ -16,10 +22,11 @@ export interface ServiceLock {
  * Holds the file for one serving process; commands need no lock. It is a transaction that stays open in a file beside
  * it, so the kernel lets go of it however the process ends, and no stale lock has to be told from a live one.
  *
- * @param waitMs milliseconds. Default: 15,000
+ * @param options its wait is 15,000 milliseconds by default
  * @throws SettingsError when another receiver still serves from the file then
  */
-export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAIT_MS): ServiceLock {
+export function holdServiceLock(file: string, setting: FileSetting, options: WaitOptions = {}): ServiceLock {
+  const { waitMs = WAIT_MS, onWait } = options;
   // One lock for one file, whichever link leads to it.
   const path = `${existsSync(file) ? realpathSync(file) : file}.lock`;
   const lock = new DatabaseSync(path, { timeout: 0 });
@@ -27,20 +34,44 @@ export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAI
   accessSync(path, constants.W_OK);
   const until = Date.now() + waitMs;
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) {
+  for (let isWaiting = false; ; isWaiting = true) {
     try {
       lock.exec('BEGIN EXCLUSIVE');
       return { release: () => lock.close() };
     } catch (error) {
       if (Date.now() > until) {
+        const holder = nameHolder(findHolder(path));
         lock.close();
         throw new SettingsError([
-          `${setting}: another receiver is serving from ${file}; stop it, or give this one a file of its own`,
+          `${setting}: another receiver${holder} is serving from ${file}; stop it, or give this one a file of its own`,
         ]);
       }
       if (!isSqliteError(error, 'BUSY')) throw error;
+      if (!isWaiting) onWait?.(findHolder(path));
       Atomics.wait(pause, 0, 0, RETRY_MS);
     }
+  }
+}
+
+/** ` (process 123)` */
+export function nameHolder(holder: number | undefined): string {
+  return holder === undefined ? '' : ` (process ${holder})`;
+}
+
+/** Linux lists all locks, by device and inode. A process of another container has no number here. */
+function findHolder(path: string): number | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    const hex = (part: number): string => part.toString(16).padStart(2, '0');
+    const place = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino}`;
+    const line = readFileSync('/proc/locks', 'utf8')
+      .split('\n')
+      .find((one) => one.includes(` ${place} `) && one.includes(' WRITE '));
+    const holder = Number(/ WRITE +(\d+) /.exec(line ?? '')?.[1]);
+    return holder > 0 ? holder : undefined;
+  } catch {
+    // No such list on this system.
+    return undefined;
   }
 }
 
@@ -50,7 +81,7 @@ export function holdServiceLock(file: string, setting: FileSetting, waitMs = WAI
  */
 export function holdForUpgrade(file: string, setting: FileSetting): ServiceLock {
   try {
-    return holdServiceLock(file, setting, 0);
+    return holdServiceLock(file, setting, { waitMs: 0 });
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     throw new SettingsError([

@@ -21,7 +21,7 @@ import { findInPages } from '../dedup-keys.ts';
 import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
-import { createWriterThread, startWriterThread } from './start-thread.ts';
+import { createWriterThread, type StartListener, startWriterThread } from './start-thread.ts';
 import type { FromThread, OperationName, ThreadOptions } from './thread-protocol.ts';
 
 /** Milliseconds after which a caller is told; what it asked for may still happen. */
@@ -64,10 +64,9 @@ export class SqliteStore implements Store {
     this.#listen(worker);
   }
 
-  /** @param onUpgrade told when a file of an earlier release is being changed, for which nothing is served
-   * @throws SettingsError where the file cannot be opened, is another receiver's, or needs a newer release. */
-  static async open(options: ThreadOptions, onUpgrade?: () => void): Promise<SqliteStore> {
-    return new SqliteStore(options, await startWriterThread(options, onUpgrade));
+  /** @throws SettingsError where the file cannot be opened, is another receiver's, or needs a newer release. */
+  static async open(options: ThreadOptions, listener: StartListener = {}): Promise<SqliteStore> {
+    return new SqliteStore(options, await startWriterThread(options, listener));
   }
 
   commit = (batch: Batch) => this.#call('commit', packBatch(batch));

@@ -9,16 +9,23 @@ const START_LIMIT_MS = 20_000;
 const UPGRADE_LIMIT_MS = 600_000;
 const TERMINATE_LIMIT_MS = 500;
 
+/** What a thread that is starting may have to say before it is ready. */
+export interface StartListener {
+  /** It begins to bring the file of an earlier release up to this one. */
+  readonly onUpgrade?: () => void;
+  /** Another receiver still serves from the file. `holder`: its process, as a text to be put behind that, or empty. */
+  readonly onWait?: (holder: string) => void;
+}
+
 export function createWriterThread(options: ThreadOptions): Worker {
   return new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options, name: 'sqlite-writer' });
 }
 
 /** Resolves once it has the file open.
- * @param onUpgrade told when it begins to bring the file of an earlier release up to this one
  * @throws SettingsError where it cannot */
-export async function startWriterThread(options: ThreadOptions, onUpgrade?: () => void): Promise<Worker> {
+export async function startWriterThread(options: ThreadOptions, listener: StartListener = {}): Promise<Worker> {
   const worker = createWriterThread(options);
-  const fault = await firstFault(worker, onUpgrade);
+  const fault = await firstFault(worker, listener);
   if (fault === undefined) return worker;
   // One that is inside a system call cannot be ended; the fault is told all the same.
   await Promise.race([worker.terminate(), pause(TERMINATE_LIMIT_MS, undefined, { ref: false })]);
@@ -33,7 +40,7 @@ export async function startWriterThread(options: ThreadOptions, onUpgrade?: () =
  * `undefined`: the thread is ready. One set of listeners from first to last: while this thread is busy loading, all that the
  * other one says piles up, and is then handed out at once, its end included.
  */
-function firstFault(worker: Worker, onUpgrade: () => void = () => undefined): Promise<ThreadError | undefined> {
+function firstFault(worker: Worker, { onUpgrade, onWait }: StartListener): Promise<ThreadError | undefined> {
   return new Promise((resolve) => {
     const end = (fault?: ThreadError): void => {
       clearTimeout(timer);
@@ -46,8 +53,9 @@ function firstFault(worker: Worker, onUpgrade: () => void = () => undefined): Pr
       if ('upgrading' in message) {
         clearTimeout(timer);
         timer = setTimeout(late, UPGRADE_LIMIT_MS);
-        onUpgrade();
-      } else end('failed' in message ? message.failed : undefined);
+        onUpgrade?.();
+      } else if ('waiting' in message) onWait?.(message.waiting);
+      else end('failed' in message ? message.failed : undefined);
     };
     const onError = (error: Error): void => end({ message: error.message });
     const onExit = (): void => end({ message: 'its thread ended' });

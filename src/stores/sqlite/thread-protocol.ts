@@ -32,6 +32,8 @@ export interface ThreadError {
 }
 
 export type FromThread =
+  /** Another receiver serves from the file; with its process, as a text to be put behind that, or empty. */
+  | { readonly waiting: string }
   /** The file is of an earlier release, which may take a while to change. */
   | { readonly upgrading: true }
   | { readonly ready: true }

@@ -9,7 +9,7 @@ import { Connection } from './connection.ts';
 import { FileGone } from './file-place.ts';
 import { migrate } from './migrate.ts';
 import { createOperations } from './operations.ts';
-import { holdForUpgrade, holdServiceLock, type ServiceLock } from './service-lock.ts';
+import { holdForUpgrade, holdServiceLock, nameHolder, type ServiceLock } from './service-lock.ts';
 import { isSqliteError } from './sqlite-error.ts';
 import type { FromThread, ThreadError, ThreadOptions, ToThread } from './thread-protocol.ts';
 
@@ -36,7 +36,9 @@ function serve(): void {
   if (options.reopened && !options.remake && !existsSync(file))
     throw new Error('the file is gone; bring it back, or start anew without it');
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const lock = options.serve ? holdServiceLock(file, setting) : undefined;
+  const lock = options.serve
+    ? holdServiceLock(file, setting, { onWait: (holder) => send({ waiting: nameHolder(holder) }) })
+    : undefined;
   const connection = new Connection(file);
   bringUp(connection);
   if (options.serve) connection.checkpointNext();
