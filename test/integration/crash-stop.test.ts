@@ -80,7 +80,7 @@ test('a second receiver waits for the first to stop, and gives up with one line 
   const late = launch();
   expect(await late.ended).toBe(78);
   await expect(late.ready).rejects.toThrow(
-    /before it was ready:\nDATABASE_URL: another receiver is serving from \S+receiver\.db; stop it, or give this one a file of its own\n$/,
+    /before it was ready:\nDATABASE_URL: another receiver(?: \(process \d+\))? is serving from \S+receiver\.db; stop it, or give this one a file of its own\n$/,
   );
   expect((await post(first, freshBody(), withToken)).status).toBe(200);
 
