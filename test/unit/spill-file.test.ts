@@ -278,7 +278,9 @@ describe('a file', () => {
   });
 
   test('belongs to one process, which the message says by its setting', async () => {
-    await expect(openTestSpill(file)).rejects.toThrow(/^SPILL_DATABASE_URL: another receiver(?: \(process \d+\))? is serving from /);
+    await expect(openTestSpill(file)).rejects.toThrow(
+      /^SPILL_DATABASE_URL: another receiver(?: \(process \d+\))? is serving from /,
+    );
   });
 
   test('that is no spill moves nothing', async () => {
