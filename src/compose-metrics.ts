@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Store } from './inbox/store.ts';
+import type { Orphans, Store, StoreCounts } from './inbox/store.ts';
 import { createDeliveryMetrics, type DeliveryMetrics, type DeliveryReadings } from './metrics/delivery-metrics.ts';
 import { createEventMetrics, type EventMetrics } from './metrics/event-metrics.ts';
 import { createRegistries, type Registries } from './metrics/registries.ts';
@@ -12,24 +12,33 @@ export interface Metrics {
   readonly requests: RequestMetrics;
   readonly events: EventMetrics;
   readonly deliveries: DeliveryMetrics;
+  /** Deliveries whose handler no process has registered, as of the last seconds. */
+  readonly orphaned: () => Promise<number>;
 }
 
 /** Milliseconds for which one look at the store serves all gauges of a scrape, and a scrape in the other format. */
 const LOOK_LASTS_MS = 500;
+/** The same for orphaned deliveries, and where there are so many that to count them takes a while. */
+const ORPHANS_LAST_MS = 5_000;
+const MANY_ORPHANS = 10_000;
+const MANY_LAST_MS = 60_000;
 
 export function composeMetrics(
-  { store, spilledEvents }: Pick<ServingStore, 'spilledEvents'> & { readonly store: Pick<Store, 'counts'> },
+  { store, spilledEvents }: Pick<ServingStore, 'spilledEvents'> & { readonly store: Pick<Store, 'counts' | 'orphans'> },
   bufferedBytes: () => number,
   logger: Logger,
 ): Metrics {
   const registries = createRegistries();
+  const orphans = readOrphans(store);
   let look: { readonly at: number; readonly readings: Promise<DeliveryReadings | undefined> } | undefined;
   const read = (): Promise<DeliveryReadings | undefined> => {
     if (look === undefined || Date.now() - look.at > LOOK_LASTS_MS) {
-      const readings = store.counts().catch((error: unknown) => {
-        logger.warn({ err: error }, 'the store did not answer a scrape; its gauges stand as they were');
-        return undefined;
-      });
+      const readings = Promise.all([store.counts(), orphans()])
+        .then(([counts, found]) => apart(counts, found))
+        .catch((error: unknown) => {
+          logger.warn({ err: error }, 'the store did not answer a scrape; its gauges stand as they were');
+          return undefined;
+        });
       look = { at: Date.now(), readings };
     }
     return look.readings;
@@ -40,5 +49,47 @@ export function composeMetrics(
     requests: createRequestMetrics(registries, { bufferedBytes }),
     events: createEventMetrics(registries),
     deliveries: createDeliveryMetrics(registries, read),
+    orphaned: async () => sumOf(await orphans()),
+  };
+}
+
+function readOrphans(store: Pick<Store, 'orphans'>): () => Promise<Orphans> {
+  let look: { readonly until: number; readonly orphans: Promise<Orphans> } | undefined;
+  return () => {
+    if (look === undefined || performance.now() > look.until) {
+      const orphans = store.orphans();
+      const began = { until: performance.now() + ORPHANS_LAST_MS, orphans };
+      look = began;
+      orphans.then(
+        (found) => {
+          if (sumOf(found) > MANY_ORPHANS) look = { until: performance.now() + MANY_LAST_MS, orphans };
+        },
+        () => {
+          if (look === began) look = undefined;
+        },
+      );
+    }
+    return look.orphans;
+  };
+}
+
+function sumOf({ handlers }: Orphans): number {
+  return handlers.reduce((sum, { pending, dead }) => sum + pending + dead, 0);
+}
+
+/** Deliveries that nobody runs count as orphaned alone. */
+function apart(counts: StoreCounts, orphans: Orphans): DeliveryReadings {
+  const pending = orphans.handlers.reduce((sum, handler) => sum + handler.pending, 0);
+  const dead = orphans.handlers.reduce((sum, handler) => sum + handler.dead, 0);
+  const { deliveries } = counts;
+  return {
+    ...counts,
+    deliveries: {
+      ...deliveries,
+      pending: Math.max(0, deliveries.pending - pending),
+      dead: Math.max(0, deliveries.dead - dead),
+      orphaned: pending + dead,
+    },
+    oldestPendingAt: pending > 0 ? orphans.oldestPendingAt : counts.oldestPendingAt,
   };
 }

@@ -62,6 +62,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     loadHandlers(settings.handlers.dir, { env: withDotenv(settings.handlers) }),
   );
   const { store } = serving;
+  const owner = newId();
   for (const warning of warnings) logger.warn(warning);
   if (labels.length > 0) logger.info({ labels }, 'handlers take these as custom labels, and no other spelling of them');
   const open = new OpenRequests();
@@ -71,11 +72,10 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
   const dispatcher =
     settings.role === 'receiver'
       ? undefined
-      : composeDispatcher({ settings, store, metrics, logger, commits, handlers });
+      : composeDispatcher({ settings, store, metrics, logger, commits, handlers, owner });
   const routes = new RouteSource({ store, own: handlers, follow: settings.role === 'receiver', logger });
   const inbox = new Inbox({ commits, handlers: () => routes.routes, retentionMs: settings.retentionMs });
-  const readiness = new Readiness(store);
-  const owner = newId();
+  const readiness = new Readiness(store, { orphaned: metrics.orphaned });
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
   const watch = await RegistrationWatch.create({ ...secrets, owner, store, inbox, trail, metrics, logger });
@@ -206,13 +206,15 @@ interface DispatchParts {
   readonly logger: Logger;
   readonly commits: GroupCommit;
   readonly handlers: readonly LoadedHandler[];
+  readonly owner: string;
 }
 
-function composeDispatcher({ settings, store, metrics, logger, commits, handlers }: DispatchParts): Dispatcher {
+function composeDispatcher({ settings, store, metrics, logger, commits, handlers, owner }: DispatchParts): Dispatcher {
   const dispatcher = new Dispatcher({
     store,
     handlers,
     logger,
+    ...(settings.store.kind === 'postgres' ? { owner } : {}),
     settings: settings.handlers,
     env: withDotenv(settings.handlers),
     logLevel: settings.logLevel,

@@ -20,6 +20,7 @@ export const AUDIT_ACTIONS = [
   'request.refuse',
   'handler.run',
   'event.replay',
+  'dead.discard',
   'dead.replay',
   'quarantine.retry',
   'store.backup',

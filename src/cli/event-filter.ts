@@ -6,7 +6,7 @@ import type { ReadableStore } from './open-store.ts';
 import { choiceOption, sinceOption, untilOption } from './options.ts';
 import { isoTime } from './print.ts';
 
-const STATES = ['pending', 'running', 'done', 'dead'] as const satisfies readonly DeliveryState[];
+const STATES = ['pending', 'running', 'done', 'dead', 'discarded'] as const satisfies readonly DeliveryState[];
 
 export interface FilterOptions {
   readonly type?: string;

@@ -107,9 +107,9 @@ async function findEvent(store: Store, id: string) {
 function printRuns(runs: readonly StoredDelivery[]): void {
   printTable(
     ['handler', 'state', 'attempts', 'next', 'changed', 'last error'],
-    runs.map(({ handler, state, attempts, nextAt, updatedAt, lastError }) => [
+    runs.map(({ handler, state, orphaned, attempts, nextAt, updatedAt, lastError }) => [
       handler,
-      state,
+      orphaned ? `${state}, orphaned` : state,
       attempts,
       showTime(nextAt),
       showTime(updatedAt),
@@ -135,8 +135,16 @@ function toItem(event: StoredEvent) {
   };
 }
 
-function toRun({ handler, state, attempts, nextAt, lastError, updatedAt }: StoredDelivery) {
-  return { handler, state, attempts, nextAt: isoTime(nextAt), lastError, updatedAt: isoTime(updatedAt) };
+function toRun({ handler, state, orphaned, attempts, nextAt, lastError, updatedAt }: StoredDelivery) {
+  return {
+    handler,
+    state,
+    ...(orphaned ? { orphaned } : {}),
+    attempts,
+    nextAt: isoTime(nextAt),
+    lastError,
+    updatedAt: isoTime(updatedAt),
+  };
 }
 
 function showDeliveries(deliveries: Readonly<Record<DeliveryState, number>>): string | null {

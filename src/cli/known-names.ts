@@ -45,7 +45,7 @@ async function findLabels(store: TypeSource): Promise<string[]> {
   return [...new Set([...stored, ...taken.filter((name) => name !== '*' && suggestType(name) === undefined)])];
 }
 
-/** @throws WrongUsage where no handler of the name is registered, nor has a dead delivery */
+/** @throws WrongUsage where no handler of the name is registered, nor has a dead or orphaned delivery */
 export async function refuseUnknownHandler(store: HandlerSource, handler: string | undefined): Promise<void> {
   if (handler === undefined) return;
   const names = (await store.registeredHandlers()).map((route) => route.handler);

@@ -17,7 +17,14 @@ type PostgresSettings = Extract<Settings['store'], { readonly kind: 'postgres' }
 /** What can be done without the key of the audit chain, because it writes nothing. */
 export type ReadableStore = Pick<
   Store,
-  'listEvents' | 'findEvent' | 'listDead' | 'counts' | 'listQuarantine' | 'findQuarantined' | 'registeredHandlers'
+  | 'listEvents'
+  | 'findEvent'
+  | 'listDead'
+  | 'counts'
+  | 'orphans'
+  | 'listQuarantine'
+  | 'findQuarantined'
+  | 'registeredHandlers'
 > &
   Pick<Store, 'openAuditSnapshot' | 'tailAudit' | 'onForeignChange' | 'readDocument' | 'listDocuments' | 'findByKeys'> &
   // A transaction that writes nothing of worth.

@@ -11,7 +11,7 @@ import {
 import { matchingEvents } from './matching-events.ts';
 import { jsonOption } from './options.ts';
 import { count, note, print, printJson } from './print.ts';
-import { type ReplayPlan, replayIds, runReplay } from './replay-steps.ts';
+import { explainOrphans, type ReplayPlan, refuseUnregistered, replayIds, runReplay } from './replay-steps.ts';
 
 const HELP = `
 Replays run at once, in no order, from attempt 1, and also by handlers that were added since the event came. Deliveries
@@ -31,6 +31,10 @@ interface Totals {
   /** Events of which at least one delivery is to run again. */
   events: number;
   deliveries: number;
+  /** Deliveries left alone, since their handler is gone. */
+  orphaned: number;
+  /** Names of handlers that are gone. */
+  gone: readonly string[];
 }
 
 /** `events replay` */
@@ -52,12 +56,14 @@ export function addReplay(events: Command): void {
 async function replay(ids: readonly string[], options: ReplayOptions, command: Command): Promise<void> {
   const filter = readFilter(options);
   refuseUnclear(ids, filter, options, command);
-  const totals: Totals = { matched: 0, events: 0, deliveries: 0 };
+  const totals: Totals = { matched: 0, events: 0, deliveries: 0, orphaned: 0, gone: [] };
   await runReplay(
     options.handler,
+    refuseUnregistered,
     async (store, signal, onProgress) => {
       const resolved = await resolveFilter(store, filter);
       await replayAll(store, pages(store, ids, resolved), options, resolved, signal, totals, onProgress);
+      if (totals.orphaned > 0) totals.gone = (await store.orphans()).handlers.map(({ handler }) => handler);
     },
     () => report(totals, options),
   );
@@ -112,14 +118,19 @@ async function replayAll(
       totals.matched += events;
       totals.events += result.events;
       totals.deliveries += result.deliveries;
+      totals.orphaned += result.orphaned;
       onProgress(totals.matched);
     });
   }
 }
 
-function report(totals: Totals, { json, dryRun }: ReplayOptions): void {
+function report({ gone, orphaned, ...totals }: Totals, { json, dryRun }: ReplayOptions): void {
+  const left = orphaned === 0 ? undefined : explainOrphans(orphaned, gone, '');
+  if (left !== undefined && totals.deliveries === 0) throw new Error(`${left}; nothing was replayed`);
+  if (left !== undefined) note(`Left alone: ${left}.`);
   if (json) {
-    printJson(dryRun ? { dryRun: true, matched: totals.matched } : { dryRun: false, ...totals });
+    const refused = orphaned === 0 ? {} : { orphaned };
+    printJson(dryRun ? { dryRun: true, matched: totals.matched } : { dryRun: false, ...totals, ...refused });
     return;
   }
   if (dryRun) {

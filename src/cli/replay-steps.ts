@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ReplayRequest, ReplayResult, Store } from '../inbox/store.ts';
+import type { DiscardResult, ReplayRequest, ReplayResult, Store } from '../inbox/store.ts';
 import { interruptible } from './interrupt.ts';
 import { refuseUnknownHandler } from './known-names.ts';
 import { commandSettings, operateStore, operatorDraft } from './open-store.ts';
+import { count } from './print.ts';
 import { startProgress } from './progress.ts';
 
 /** Events in one transaction: it holds the lock that the receiver needs for each answer. */
@@ -11,9 +12,10 @@ const STEP = 500;
 const LEAST_PAUSE_MS = 20;
 
 export interface ReplayPlan {
-  readonly only: ReplayRequest['only'];
+  /** What is run again; or `discard`: what is dead or orphaned is ended. */
+  readonly only: ReplayRequest['only'] | 'discard';
   readonly handler: string | undefined;
-  /** `event.replay` or `dead.replay`. */
+  /** `event.replay`, `dead.replay` or `dead.discard`. */
   readonly action: string;
   /** What the audit entries say besides the counts. */
   readonly metadata: Parameters<typeof operatorDraft>[1];
@@ -25,6 +27,7 @@ export interface ReplayPlan {
  */
 export async function runReplay(
   handler: string | undefined,
+  refuse: typeof refuseUnregistered,
   work: (store: Store, signal: AbortSignal, onProgress: (done: number) => void) => Promise<void>,
   report: () => void,
 ): Promise<void> {
@@ -32,7 +35,7 @@ export async function runReplay(
   const progress = startProgress('events');
   try {
     await operateStore(commandSettings(), async (store) => {
-      await refuseUnregistered(store, handler);
+      await refuse(store, handler);
       await work(store, stop.signal, progress.update);
     });
   } catch (error) {
@@ -49,7 +52,7 @@ export async function runReplay(
 
 /** Replays events a step at a time, however many they are. `onStep` is told of each. */
 export async function replayIds(
-  store: Pick<Store, 'replay'>,
+  store: Pick<Store, 'replay' | 'discard'>,
   ids: readonly string[],
   plan: ReplayPlan,
   signal: AbortSignal,
@@ -59,9 +62,8 @@ export async function replayIds(
     signal.throwIfAborted();
     const step = ids.slice(at, at + STEP);
     const started = performance.now();
-    const result = await store.replay({
+    const request = {
       filter: { ids: step, limit: step.length },
-      only: plan.only,
       ...(plan.handler === undefined ? {} : { handler: plan.handler }),
       now: Date.now(),
       audit: operatorDraft(plan.action, {
@@ -69,19 +71,34 @@ export async function replayIds(
         handler: plan.handler,
         ...plan.metadata,
       }),
-    });
-    onStep(step.length, result);
+    };
+    const { only } = plan;
+    const result: DiscardResult & { readonly orphaned?: number } =
+      only === 'discard' ? await store.discard(request) : await store.replay({ ...request, only });
+    onStep(step.length, { orphaned: 0, ...result });
     if (at + STEP < ids.length)
       await pause(Math.max(LEAST_PAUSE_MS, performance.now() - started), undefined, { signal });
   }
 }
 
+/** Why deliveries of handlers that are gone are not run again, and what to do. */
+export function explainOrphans(deliveries: number, handlers: readonly string[], way: string): string {
+  const many = handlers.length > 1;
+  const whose = `${many ? 'handlers' : 'a handler'} that no longer ${many ? 'exist' : 'exists'} (${handlers.join(', ')})`;
+  return `${count(deliveries, 'delivery belongs', 'deliveries belong')} to ${whose}: put ${many ? 'their files' : 'its file'} back, or end ${deliveries === 1 ? 'it' : 'them'} with "dead discard${way}"`;
+}
+
 /** A replay for a handler that no receiver runs would stay pending for ever. */
-async function refuseUnregistered(store: Store, handler: string | undefined): Promise<void> {
+export async function refuseUnregistered(store: Store, handler: string | undefined): Promise<void> {
   await refuseUnknownHandler(store, handler);
   if (handler === undefined) return;
   const names = (await store.registeredHandlers()).map((route) => route.handler);
   if (names.includes(handler)) return;
+  const orphaned = (await store.orphans()).handlers.find((known) => known.handler === handler);
+  if (orphaned !== undefined)
+    throw new Error(
+      `${explainOrphans(orphaned.pending + orphaned.dead, [handler], ` --handler ${handler}`)}; nothing was replayed`,
+    );
   throw new Error(
     `no handler named ${handler} is registered any more; ${names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`}`,
   );

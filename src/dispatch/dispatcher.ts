@@ -10,13 +10,15 @@ import { HandlerRunner } from './handler-runner.ts';
 import { leaseLength, RUN_LIMITS, type RunLimits } from './limits.ts';
 import type { LoadedHandler } from './load-handlers.ts';
 import { OutcomeWriter } from './outcome-writer.ts';
-import { RecoverLoop } from './recover-loop.ts';
+import { RecoverLoop, type RecoverLoopOptions } from './recover-loop.ts';
 import type { RunOutcome } from './run-outcome.ts';
 import type { ThreadSettings } from './thread-protocol.ts';
 import { within } from './within.ts';
 
 export interface DispatcherOptions extends Partial<ThreadSettings> {
-  readonly store: Pick<Store, 'claim' | 'recoverLeases' | 'registerHandlers'>;
+  readonly store: Pick<Store, 'claim'> & RecoverLoopOptions['store'];
+  /** Names this process where several share the store. */
+  readonly owner?: string;
   /** Resolves once the outcome is durable; rejects while the store is away, and is called again then. */
   readonly commitOutcome: (outcome: DeliveryOutcome) => Promise<void>;
   readonly handlers: readonly LoadedHandler[];
@@ -90,7 +92,8 @@ export class Dispatcher {
     });
     this.#recovery = new RecoverLoop({
       store,
-      routes: handlers.map(({ handler, ordered, events }) => ({ handler, ordered, events })),
+      routes: () => handlers.map(({ handler, ordered, events }) => ({ handler, ordered, events })),
+      owner: options.owner,
       maxAttempts: settings.maxAttempts,
       clock,
       logger,

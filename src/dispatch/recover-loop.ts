@@ -1,14 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { HandlerRoute, Store } from '../inbox/store.ts';
+import type { Store } from '../inbox/store.ts';
 import type { DispatchLogger } from './dispatch-hooks.ts';
+import { HandlerRegistry, type HandlerRegistryOptions } from './handler-registry.ts';
 import { storeBackoff } from './limits.ts';
 
 /** Milliseconds. What a vanished process had leased holds its leads back until it is taken from it. */
 const INTERVAL_MS = 3_000;
+/** Milliseconds after which the handlers are registered again, for processes that share the store. */
+const REGISTER_MS = 30_000;
 
-export interface RecoverLoopOptions {
-  readonly store: Pick<Store, 'recoverLeases' | 'registerHandlers'>;
-  readonly routes: readonly HandlerRoute[];
+export interface RecoverLoopOptions extends HandlerRegistryOptions {
+  readonly store: Pick<Store, 'recoverLeases'> & HandlerRegistryOptions['store'];
   readonly maxAttempts: number;
   readonly clock: () => number;
   readonly logger: DispatchLogger;
@@ -17,14 +19,17 @@ export interface RecoverLoopOptions {
   readonly intervalMs?: number;
 }
 
-/** Registers the handlers once, and takes back lost leases from then on. */
+/** Registers the handlers, and takes back lost leases from then on. */
 export class RecoverLoop {
   readonly #options: RecoverLoopOptions;
+  readonly #registry: HandlerRegistry;
   readonly #end = new AbortController();
+  #registeredAt = 0;
   #hasStarted = false;
 
   constructor(options: RecoverLoopOptions) {
     this.#options = options;
+    this.#registry = new HandlerRegistry(options);
   }
 
   get hasStarted(): boolean {
@@ -33,13 +38,16 @@ export class RecoverLoop {
 
   /** Resolves after the first time that all of it succeeded, or after `stop`. */
   async start(): Promise<void> {
-    const { store, routes, logger } = this.#options;
+    const { logger } = this.#options;
     for (let failures = 1; !this.#end.signal.aborted; failures += 1) {
       try {
-        await store.registerHandlers(routes);
+        await this.#register(true);
         await this.#recover();
         this.#hasStarted = !this.#end.signal.aborted;
         void this.#keepRecovering();
+        await this.#registry
+          .warnOfOrphans()
+          .catch((err: unknown) => logger.warn({ err }, 'orphaned deliveries could not be counted'));
         return;
       } catch (err) {
         if (failures === 1) logger.warn({ err }, 'handlers could not be registered; it is tried again');
@@ -51,12 +59,21 @@ export class RecoverLoop {
   stop(): void {
     this.#hasStarted = false;
     this.#end.abort();
+    void this.#registry.signOff();
+  }
+
+  async #register(isNew: boolean): Promise<void> {
+    await this.#registry.register(isNew);
+    this.#registeredAt = performance.now();
   }
 
   async #keepRecovering(): Promise<void> {
     while (await this.#wait(this.#options.intervalMs ?? INTERVAL_MS)) {
       try {
         if ((await this.#recover()) > 0) this.#options.onRecovered();
+        if (performance.now() - this.#registeredAt < REGISTER_MS) continue;
+        await this.#register(false);
+        await this.#registry.warnOfOrphans();
       } catch (err) {
         this.#options.logger.warn({ err }, 'lost leases could not be taken back; it is tried again');
       }

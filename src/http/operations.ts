@@ -27,12 +27,11 @@ export interface Registration {
 /** @param registration gives `undefined` where nobody looks */
 export function createReady(readiness: Readiness, registration: () => Registration | undefined) {
   return async function ready(_request: Request, response: Response, exchange: Exchange): Promise<void> {
-    const { faults, degraded } = await readiness.look();
+    const { faults, degraded, details } = await readiness.look();
     if (faults.length > 0) throw new NotReady(faults);
     exchange.end(200, degraded === null ? 'ok' : 'degraded');
-    const details = { registration: registration() };
     const status = degraded === null ? { status: 'ok' } : { status: 'degraded', reason: degraded };
-    response.status(200).json({ ...status, ...details });
+    response.status(200).json({ ...status, registration: registration(), ...details });
   };
 }
 

@@ -6,15 +6,20 @@ const LOOK_LASTS_MS = 1_000;
 interface Found {
   readonly faults: readonly string[];
   readonly degraded: string | null;
+  /** For people: what waits though the receiver works. Only what is more than 0. */
+  readonly details: Readonly<Record<string, number>>;
 }
 
 export class Readiness {
   readonly #store: Pick<Store, 'check'>;
+  readonly #details: Readonly<Record<string, () => Promise<number>>>;
   #look: { readonly at: number; readonly found: Promise<Found> } | undefined;
   #stopping = false;
 
-  constructor(store: Pick<Store, 'check'>) {
+  /** @param details read with each look at the store; a count whose reading fails is left out */
+  constructor(store: Pick<Store, 'check'>, details: Readonly<Record<string, () => Promise<number>>> = {}) {
     this.#store = store;
+    this.#details = details;
   }
 
   /** From now on no new work should be sent here. */
@@ -25,14 +30,21 @@ export class Readiness {
   /** What keeps this receiver from accepting events (none: it is ready), and what it accepts them in spite of; in words for
    * an operator without paths or addresses. */
   async look(): Promise<Found> {
-    if (this.#stopping) return { faults: ['stopping'], degraded: null };
+    if (this.#stopping) return { faults: ['stopping'], degraded: null, details: {} };
     if (this.#look === undefined || Date.now() - this.#look.at > LOOK_LASTS_MS) {
       const found = this.#store.check().then(
-        ({ degraded }): Found => ({ faults: [], degraded }),
-        (): Found => ({ faults: ['the store cannot commit'], degraded: null }),
+        async ({ degraded }): Promise<Found> => ({ faults: [], degraded, details: await this.#readDetails() }),
+        (): Found => ({ faults: ['the store cannot commit'], degraded: null, details: {} }),
       );
       this.#look = { at: Date.now(), found };
     }
     return this.#look.found;
+  }
+
+  async #readDetails(): Promise<Record<string, number>> {
+    const read = Object.entries(this.#details).map(
+      async ([name, count]) => [name, await count().catch(() => 0)] as const,
+    );
+    return Object.fromEntries((await Promise.all(read)).filter(([, n]) => n > 0));
   }
 }

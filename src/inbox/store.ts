@@ -42,11 +42,16 @@ export interface Store {
   findEvent(
     id: string,
   ): Promise<(StoredEvent & { readonly body: Uint8Array; readonly runs: StoredDelivery[] }) | undefined>;
-  /** Newest first. */
+  /** Deliveries that wait or are dead for handlers that are registered no more. Each count ends at 100,000. */
+  orphans(): Promise<Orphans>;
+  /** Dead ones, and orphaned ones that wait. Newest first. */
   listDead(filter: DeadFilter): Promise<StoredDelivery[]>;
-  /** Sets matching finished deliveries (done, dead, or only dead) to pending, unordered, with attempts from 0, and adds
-   * deliveries for handlers that were registered since; a running or pending one is left as it is. Writes the audit entry with the counts. */
+  /** Sets matching finished deliveries (done, dead and discarded, or only dead) to pending, unordered, with attempts from 0,
+   * and adds deliveries for handlers that were registered since; a running, pending or orphaned one is left as it is. Writes
+   * the audit entry with the counts. */
   replay(request: ReplayRequest): Promise<ReplayResult>;
+  /** Ends matching deliveries that are dead, or orphaned and waiting, as discarded. Writes the audit entry with the counts. */
+  discard(request: DiscardRequest): Promise<DiscardResult>;
 
   /** Newest first, without bodies. */
   listQuarantine(filter: { readonly limit: number; readonly state?: QuarantineState }): Promise<QuarantinedBody[]>;
@@ -216,7 +221,8 @@ export interface QuarantinedBody {
   readonly eventId: string | null;
 }
 
-export type DeliveryState = 'pending' | 'running' | 'done' | 'dead';
+/** `discarded`: ended by an operator. */
+export type DeliveryState = 'pending' | 'running' | 'done' | 'dead' | 'discarded';
 
 /** How one attempt ended. */
 export interface DeliveryOutcome {
@@ -307,6 +313,7 @@ export interface StoredEvent {
 export interface StoredDelivery {
   readonly eventId: string;
   readonly type: string;
+  readonly lead: string | null;
   readonly handler: string;
   readonly state: DeliveryState;
   readonly attempts: number;
@@ -314,6 +321,8 @@ export interface StoredDelivery {
   readonly nextAt: number | null;
   readonly lastError: string | null;
   readonly updatedAt: number;
+  /** Pending or dead, and its handler is registered no more. */
+  readonly orphaned: boolean;
 }
 
 export interface EventFilter {
@@ -334,6 +343,8 @@ export interface DeadFilter {
   readonly limit: number;
   readonly handler?: string;
   readonly eventIds?: readonly string[];
+  /** Only orphaned ones, or only others. */
+  readonly orphaned?: boolean;
 }
 
 export interface ReplayRequest {
@@ -345,9 +356,33 @@ export interface ReplayRequest {
   readonly audit: AuditDraft;
 }
 
-export interface ReplayResult {
+export interface DiscardRequest {
+  readonly filter: EventFilter;
+  readonly handler?: string;
+  readonly now: number;
+  readonly audit: AuditDraft;
+}
+
+export interface DiscardResult {
   readonly events: number;
   readonly deliveries: number;
+}
+
+export interface ReplayResult extends DiscardResult {
+  /** Matching deliveries that were left alone because their handler is registered no more. */
+  readonly orphaned: number;
+}
+
+export interface Orphans {
+  readonly handlers: readonly OrphanedHandler[];
+  /** As in `StoreCounts`, of deliveries whose handler is registered. */
+  readonly oldestPendingAt: number | null;
+}
+
+export interface OrphanedHandler {
+  readonly handler: string;
+  readonly pending: number;
+  readonly dead: number;
 }
 
 export interface AuditSnapshot {
@@ -373,7 +408,7 @@ export type AuditCursor = 'start' | number | ReadonlyMap<number, number>;
 
 export interface PruneRequest {
   readonly now: number;
-  /** Finished events received before this go, with their deliveries and keys; dead ones stay until they are replayed. */
+  /** Events received before this go, with their deliveries and keys, where each delivery is done, discarded or orphaned. */
   readonly eventsBefore: number;
   /** Audit entries before this go, from the start of each chain. */
   readonly auditBefore: number;

@@ -38,7 +38,7 @@ export function createDeliveryMetrics(registries: Registries, read: () => Promis
     }),
     deliveries: new Gauge({
       name: 'instantly_deliveries',
-      help: 'Deliveries by state.',
+      help: 'Deliveries by state; orphaned: those whose handler no process has registered.',
       labelNames: ['state'] as const,
       registers,
       async collect() {

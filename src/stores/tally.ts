@@ -5,7 +5,7 @@ import type { DeliveryState } from '../inbox/store.ts';
  * counting ten million rows at each scrape would stall the store, a trigger for each row would cost as much as the row.
  */
 export class Tally {
-  readonly #changes: Record<DeliveryState, number> = { pending: 0, running: 0, done: 0, dead: 0 };
+  readonly #changes: Record<DeliveryState, number> = { pending: 0, running: 0, done: 0, dead: 0, discarded: 0 };
   #madePending = 0;
 
   /** Deliveries that became pending. */

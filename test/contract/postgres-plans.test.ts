@@ -6,7 +6,7 @@ import { findByKeys } from '../../src/stores/postgres/find-by-keys.ts';
 import { migrate } from '../../src/stores/postgres/migrate.ts';
 import { prune } from '../../src/stores/postgres/prune.ts';
 import { tailAudit } from '../../src/stores/postgres/read-audit.ts';
-import { readCounts } from '../../src/stores/postgres/read-counts.ts';
+import { readCounts, readOrphans } from '../../src/stores/postgres/read-counts.ts';
 import { findEvent, listDead, listEvents } from '../../src/stores/postgres/read-events.ts';
 import { registerHandlers } from '../../src/stores/postgres/register-handlers.ts';
 import { replayDeliveries } from '../../src/stores/postgres/replay-deliveries.ts';
@@ -55,6 +55,9 @@ beforeAll(async () => {
   await client.query(`INSERT INTO audit_entries (chain, seq, id, timestamp, action, user_id, resource, result, metadata, prev_hash, hash)
     SELECT chain, n, 'id', '2026-01-01T00:00:00.000Z', 'test.act', 'service', 'test', 'success', '{}', '', ''
       FROM generate_series(1, ${EVENTS / 100}) AS n, audit_chains ORDER BY n, chain`);
+  await client.query(
+    `INSERT INTO handlers (name, events, ordered) VALUES ('crm', '{email_sent}', true), ('log', '{email_sent}', true)`,
+  );
   await client.query('ANALYZE');
   [{ id }] = (await client.query<{ id: string }>('SELECT id FROM events LIMIT 1')).rows as [{ id: string }];
 }, 120_000);
@@ -116,6 +119,7 @@ const LISTS: [string, number, (runner: Runner) => Promise<unknown[]>][] = [
   ['dead deliveries of a handler', 37, (runner) => listDead(runner, { limit: 50, handler: 'crm' })],
   ['dead deliveries of an event', 0, (runner) => listDead(runner, { limit: 50, eventIds: [id] })],
   ['counts', 1, async (runner) => [await readCounts(runner)]],
+  ['orphans', 0, async (runner) => [...(await readOrphans(runner)).handlers]],
   ['the newest audit entries', 50, async (runner) => (await tailAudit(runner, 50)).entries],
   ['the oldest audit entries', 50, async (runner) => (await tailAudit(runner, 50, 'start')).entries],
 ];
@@ -151,12 +155,17 @@ describe('looks at little of a large table for', () => {
   });
 
   test('a replay of fifty events', async () => {
-    await registerHandlers(runOn(client), [{ handler: 'new', ordered: false, events: ['*'] }]);
+    const finished = ['crm', 'log'].map((handler) => ({ handler, ordered: true, events: ['email_sent'] }));
+    await registerHandlers(runOn(client), [...finished, { handler: 'new', ordered: false, events: ['*'] }]);
     const chain = await new Writer().lane.open(runOn(client), Date.now());
     const request = { filter: { limit: 50 }, only: 'finished', now: Date.now(), audit: makeDraft() } as const;
     const plans: Plan[] = [];
     // The newest 99 are pending.
-    expect(await replayDeliveries(explaining(plans), chain, request)).toEqual({ events: 50, deliveries: 50 });
+    expect(await replayDeliveries(explaining(plans), chain, request)).toEqual({
+      events: 50,
+      deliveries: 50,
+      orphaned: 0,
+    });
     expect(lookedAt(plans)).toBeLessThan(LOOKED_AT);
   });
 

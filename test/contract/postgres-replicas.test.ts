@@ -125,6 +125,7 @@ describe('two workers that claim at once', () => {
       running: 0,
       done: LEADS.length * EACH,
       dead: 0,
+      discarded: 0,
     });
   });
 

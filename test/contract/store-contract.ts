@@ -55,6 +55,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
 
     const finish = (...outcomes: ReturnType<typeof makeOutcome>[]) => store.commit(makeBatch({ outcomes }));
     const states = async (): Promise<Record<DeliveryState, number>> => ({ ...(await store.counts()).deliveries });
+    const register = (...names: readonly string[]) =>
+      store.registerHandlers(names.map((handler) => ({ handler, ordered: true, events: ['email_sent'] })));
     const text = (delivery: ClaimedDelivery | undefined) => delivery && Buffer.from(delivery.body).toString();
 
     async function auditLog(): Promise<AuditEntry[]> {
@@ -143,7 +145,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       test('makes one delivery for each route, none for a duplicate', async () => {
         const routes = [...ORDERED, { handler: 'log', ordered: false }];
         await accept(makeAccept({ content: 'x', routes }), makeAccept({ content: 'x', routes }));
-        expect(await states()).toEqual({ pending: 2, running: 0, done: 0, dead: 0 });
+        expect(await states()).toEqual({ pending: 2, running: 0, done: 0, dead: 0, discarded: 0 });
       });
 
       test('writes the audit entry of each request with its event, and says how long it took', async () => {
@@ -265,7 +267,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect((await auditLog()).filter(({ action }) => action === 'handler.run')).toHaveLength(1);
         await finish(makeOutcome(delivery, { state: 'done' }));
         await finish(makeOutcome(delivery, { state: 'dead', error: 'late' }));
-        expect(await states()).toEqual({ pending: 0, running: 0, done: 1, dead: 0 });
+        expect(await states()).toEqual({ pending: 0, running: 0, done: 1, dead: 0, discarded: 0 });
       });
 
       test('does not count an attempt that was given back', async () => {
@@ -285,7 +287,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await claim()).toMatchObject([{ attempt: 2 }]);
         expect(await store.recoverLeases(Date.now(), 2)).toBe(0);
         expect(await store.recoverLeases(Date.now() + 120_000, 2)).toBe(1);
-        expect(await states()).toEqual({ pending: 0, running: 0, done: 0, dead: 1 });
+        expect(await states()).toEqual({ pending: 0, running: 0, done: 0, dead: 1, discarded: 0 });
       });
     });
 
@@ -413,6 +415,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       });
 
       async function finishedOnes() {
+        await register('crm');
         await accept(
           makeAccept({ content: 'good', routes: ORDERED, lead: 'a@b.example' }),
           makeAccept({ content: 'bad', routes: ORDERED, lead: 'c@d.example' }),
@@ -430,8 +433,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.listDead({ limit: 5 })).toMatchObject([
           { handler: 'crm', attempts: 1, lastError: 'it broke', state: 'dead' },
         ]);
-        expect(await store.replay(request('dead'))).toEqual({ events: 1, deliveries: 1 });
-        expect(await states()).toEqual({ pending: 1, running: 0, done: 1, dead: 0 });
+        expect(await store.replay(request('dead'))).toEqual({ events: 1, deliveries: 1, orphaned: 0 });
+        expect(await states()).toEqual({ pending: 1, running: 0, done: 1, dead: 0, discarded: 0 });
         const [again] = await claim();
         expect([text(again), again?.attempt, again?.replay]).toEqual(['bad', 1, true]);
       });
@@ -444,15 +447,15 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           { handler: 'other', ordered: true, events: ['email_sent'] },
         ]);
         expect(await store.registeredHandlers()).toHaveLength(3);
-        expect(await store.replay(request('finished'))).toEqual({ events: 2, deliveries: 4 });
-        expect(await store.replay(request('finished'))).toEqual({ events: 0, deliveries: 0 });
-        expect(await states()).toEqual({ pending: 4, running: 0, done: 0, dead: 0 });
+        expect(await store.replay(request('finished'))).toEqual({ events: 2, deliveries: 4, orphaned: 0 });
+        expect(await store.replay(request('finished'))).toEqual({ events: 0, deliveries: 0, orphaned: 0 });
+        expect(await states()).toEqual({ pending: 4, running: 0, done: 0, dead: 0, discarded: 0 });
       });
 
       test('leaves what runs alone, and writes what it did into the audit', async () => {
         await accept(makeAccept({ routes: ORDERED }));
         await claim();
-        expect(await store.replay(request('finished'))).toEqual({ events: 0, deliveries: 0 });
+        expect(await store.replay(request('finished'))).toEqual({ events: 0, deliveries: 0, orphaned: 0 });
         const entry = (await auditLog()).find(({ action }) => action === 'event.replay');
         expect(entry?.metadata).toMatchObject({ events: 0, deliveries: 0 });
       });
@@ -538,6 +541,94 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       });
     });
 
+    describe('deliveries of a handler that is gone', () => {
+      const gone = [{ handler: 'gone', ordered: true }];
+      const replay = (filter = {}) => ({
+        filter: { limit: 100, ...filter },
+        only: 'finished' as const,
+        now: Date.now(),
+        audit: makeDraft('event.replay'),
+      });
+      const discard = (more: { handler?: string; filter?: object } = {}) =>
+        store.discard({
+          now: Date.now(),
+          audit: makeDraft('dead.discard'),
+          ...more,
+          filter: { limit: 100, ...more.filter },
+        });
+
+      /** One dead, one due, one held behind it, of a handler that then goes; and one of a handler that stays. */
+      async function leaveBehind() {
+        await register('crm', 'gone');
+        await accept(makeAccept({ content: 'dead', routes: gone, lead: 'a@b.example' }));
+        const [delivery] = await claim({ handler: 'gone' });
+        await finish(makeOutcome(delivery as ClaimedDelivery, { state: 'dead', error: 'it broke' }));
+        await accept(makeAccept({ content: 'due', routes: gone, lead: 'c@d.example', receivedAt: 1_000 }));
+        await accept(makeAccept({ content: 'held', routes: gone, lead: 'c@d.example' }));
+        await accept(makeAccept({ content: 'own', routes: ORDERED, lead: 'c@d.example' }));
+        expect(await store.orphans()).toMatchObject({ handlers: [] });
+        await register('crm');
+      }
+
+      test('are counted by handler, listed, and left alone by a replay, which says so', async () => {
+        await leaveBehind();
+        const { handlers, oldestPendingAt } = await store.orphans();
+        expect(handlers).toEqual([{ handler: 'gone', pending: 2, dead: 1 }]);
+        const own = (await store.listEvents({ limit: 1 }))[0];
+        const [run] = (await store.findEvent(own?.id ?? ''))?.runs ?? [];
+        expect([oldestPendingAt, run?.orphaned]).toEqual([run?.updatedAt, false]);
+        expect(await store.listDead({ limit: 10 })).toMatchObject([
+          { handler: 'gone', state: 'pending', orphaned: true, lead: 'c@d.example' },
+          { handler: 'gone', state: 'pending', orphaned: true, lead: 'c@d.example' },
+          { handler: 'gone', state: 'dead', orphaned: true, lead: 'a@b.example' },
+        ]);
+        expect(await store.listDead({ limit: 1 })).toMatchObject([{ state: 'pending' }]);
+        expect(await store.listDead({ limit: 10, handler: 'crm' })).toEqual([]);
+        expect(await store.replay(replay())).toEqual({ events: 0, deliveries: 0, orphaned: 3 });
+        expect(await store.replay({ ...replay(), only: 'dead' })).toEqual({ events: 0, deliveries: 0, orphaned: 1 });
+        expect(await states()).toEqual({ pending: 3, running: 0, done: 0, dead: 1, discarded: 0 });
+      });
+
+      test('are taken up again where it comes back', async () => {
+        await leaveBehind();
+        await register('crm', 'gone');
+        expect(await store.orphans()).toMatchObject({ handlers: [] });
+        const [delivery] = await claim({ handler: 'gone' });
+        expect(text(delivery)).toBe('due');
+        await finish(makeOutcome(delivery as ClaimedDelivery, { state: 'done' }));
+        expect((await claim({ handler: 'gone' })).map(text)).toEqual(['held']);
+      });
+
+      test('are ended by discard, with dead ones of others, and audited; what it spares goes on', async () => {
+        await leaveBehind();
+        const due = (await store.listEvents({ limit: 4 })).at(-2);
+        expect(await discard({ handler: 'other' })).toEqual({ events: 0, deliveries: 0 });
+        expect(await discard({ filter: { ids: [due?.id ?? ''] } })).toEqual({ events: 1, deliveries: 1 });
+        expect(await states()).toEqual({ pending: 2, running: 0, done: 0, dead: 1, discarded: 1 });
+        expect((await store.findEvent(due?.id ?? ''))?.deliveries.discarded).toBe(1);
+        expect(await store.listEvents({ limit: 9, state: 'discarded' })).toHaveLength(1);
+        await register('crm', 'gone');
+        expect((await claim({ handler: 'gone' })).map(text)).toEqual(['held']);
+        const [own] = await claim();
+        await finish(makeOutcome(own as ClaimedDelivery, { state: 'dead', error: 'x' }));
+        expect(await discard()).toEqual({ events: 2, deliveries: 2 });
+        expect(await states()).toEqual({ pending: 0, running: 1, done: 0, dead: 0, discarded: 3 });
+        const entries = (await auditLog()).filter(({ action }) => action === 'dead.discard');
+        expect(entries.map(({ metadata }) => metadata['deliveries'])).toEqual([0, 1, 2]);
+        expect(await store.replay(replay({ ids: [due?.id ?? ''] }))).toMatchObject({ deliveries: 1 });
+      });
+
+      test('and those that were discarded keep no event from being pruned', async () => {
+        await leaveBehind();
+        const held = (await store.listEvents({ limit: 4 })).at(1);
+        await discard({ filter: { ids: [held?.id ?? ''] } });
+        const now = Date.now() + 1_000;
+        const step = await store.prune({ now, eventsBefore: now, auditBefore: 0, limit: 10 });
+        expect(step.events).toBe(3);
+        expect(await states()).toEqual({ pending: 1, running: 0, done: 0, dead: 0, discarded: 0 });
+      });
+    });
+
     describe('prune', () => {
       const DAY = 86_400_000;
 
@@ -556,6 +647,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       test('removes finished old events with their keys, and keeps what is unfinished, dead or young', async () => {
         const now = Date.now();
         const old = { receivedAt: now - 31 * DAY, dedupUntil: now + DAY };
+        await register('crm', 'none');
         await accept(...[1, 2, 3, 4, 5].map((n) => makeAccept({ ...old, content: `plain ${n}` })));
         await accept(makeAccept({ ...old, content: 'done', routes: ORDERED, lead: 'a@b.example' }));
         await accept(makeAccept({ ...old, content: 'dead', routes: ORDERED, lead: 'c@d.example' }));
@@ -571,7 +663,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(sum).toMatchObject({ events: 6, audits: 0 });
         expect(sum.steps).toBeGreaterThan(2);
         expect(await store.listEvents({ limit: 10 })).toHaveLength(3);
-        expect(await states()).toEqual({ pending: 1, running: 0, done: 0, dead: 1 });
+        expect(await states()).toEqual({ pending: 1, running: 0, done: 0, dead: 1, discarded: 0 });
         const [again] = await accept(makeAccept({ content: 'plain 1' }));
         expect(again?.status).toBe('accepted');
       });

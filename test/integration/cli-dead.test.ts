@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { makeAccept } from '../contract/make-parts.ts';
 import { addEvent, handlerOf, openStore } from '../support/make-store.ts';
@@ -41,6 +41,7 @@ test('list is an array, newest first, with why each died', async () => {
   expect(dead[0]).toEqual({
     eventId: ids[2],
     type: 'email_bounced',
+    lead: 'lead@one.example',
     handler: 'sheet',
     state: 'dead',
     attempts: 1,
@@ -49,13 +50,15 @@ test('list is an array, newest first, with why each died', async () => {
   });
   expect(await json('list', '--handler', 'crm', '--limit', '1')).toMatchObject([{ eventId: ids[1], handler: 'crm' }]);
   const { stdout, stderr } = await run('list', '--limit', '2');
-  expect(stdout).toMatch(new RegExp(`│ sheet +│ email_bounced │ +1 │ sheet gave up │ ${ids[2]} │`));
+  expect(stdout).toMatch(
+    new RegExp(`│ dead +│ sheet +│ email_bounced │ lead@one.example │ +1 │ sheet gave up │ ${ids[2]} │`),
+  );
   expect(stderr).toBe('The newest 2; --limit shows more.\n');
 });
 
 test('replay of the events named takes their dead deliveries and no other', async () => {
   expect(await json('replay', ids[0] ?? '', ids[1] ?? '')).toEqual({ events: 2, deliveries: 3 });
-  expect(await counts()).toEqual({ pending: 3, running: 0, done: 2, dead: 1 });
+  expect(await counts()).toEqual({ pending: 3, running: 0, done: 2, dead: 1, discarded: 0 });
   const { entries } = await store.tailAudit(1);
   expect(entries).toMatchObject([
     { action: 'dead.replay', userId: 'operator', resource: 'dead', metadata: { events: 2, deliveries: 3 } },
@@ -73,23 +76,92 @@ test('replay of a handler takes its own, and of an event with it only those of b
 
 test('replay --all takes all of them, and the second time there are none', async () => {
   expect(await json('replay', '--all')).toEqual({ events: 3, deliveries: 4 });
-  expect(await counts()).toEqual({ pending: 4, running: 0, done: 2, dead: 0 });
+  expect(await counts()).toEqual({ pending: 4, running: 0, done: 2, dead: 0, discarded: 0 });
   expect(await json('replay', '--all')).toEqual({ events: 0, deliveries: 0 });
-  expect(await run('list')).toEqual({ code: 0, stdout: '', stderr: 'No delivery is dead.\n' });
+  expect(await run('list')).toEqual({ code: 0, stdout: '', stderr: 'No delivery is dead or orphaned.\n' });
 });
 
 test('an event that has none, or a handler that is none, replays nothing', async () => {
   expect(await run('replay', ids[0] ?? '', 'none')).toEqual({
     code: 1,
     stdout: '',
-    stderr: 'error: no dead delivery belongs to an event with the id none; nothing was replayed\n',
+    stderr: expect.stringContaining(
+      'error: no dead delivery belongs to an event with the id none; nothing was replayed\n',
+    ),
   });
   expect(await run('replay', '--handler', 'gone')).toEqual({
     code: 2,
     stdout: '',
-    stderr: 'error: no handler named gone is registered; there are: crm, sheet\n(see --help)\n',
+    stderr: expect.stringContaining(
+      'error: no handler named gone is registered; there are: crm, sheet\n(see --help)\n',
+    ),
   });
   expect((await counts()).dead).toBe(4);
+});
+
+describe('deliveries of a handler that is gone', () => {
+  beforeEach(async () => {
+    await addEvent(store, makeAccept({ type: 'email_sent' }), { sheet: 'pending' });
+    await store.registerHandlers([handlerOf('crm')]);
+  });
+  const why = 'to a handler that no longer exists (sheet): put its file back, or end';
+
+  test('are listed as orphaned', async () => {
+    const dead = await json<Record<string, unknown>[]>('list');
+    expect(dead.map(({ handler, state }) => `${handler} ${state}`)).toEqual([
+      'sheet orphaned',
+      'sheet orphaned',
+      'sheet orphaned',
+      'crm dead',
+      'crm dead',
+    ]);
+    expect(dead[0]).toMatchObject({ diedAt: null, attempts: 0 });
+  });
+
+  test('are refused by every replay, with the reason and the ways out', async () => {
+    expect(await run('replay', '--handler', 'sheet')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(
+        `error: 3 deliveries belong ${why} them with "dead discard --handler sheet"; nothing was replayed\n`,
+      ),
+    });
+    expect(await run('replay', ids[2] ?? '')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(
+        `error: 1 delivery belongs ${why} it with "dead discard ${ids[2]}"; nothing was replayed\n`,
+      ),
+    });
+    const all = await run('replay', '--all');
+    expect(all.stdout).toBe('2 dead deliveries of 2 events will run again.\n');
+    expect(all.stderr).toContain(`Left alone: 3 deliveries belong ${why} them`);
+    expect(
+      await runCommand(folder, ['events', 'replay', '--type', 'email_bounced', '--handler', 'sheet']),
+    ).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(why),
+    });
+    expect((await counts()).pending).toBe(3);
+  });
+
+  test('are ended by discard, which needs --yes without a terminal', async () => {
+    expect(await run('discard', '--handler', 'sheet')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('it needs --yes'),
+    });
+    expect(await json('discard', '--handler', 'sheet', '--yes')).toEqual({ events: 3, deliveries: 3 });
+    expect(await counts()).toMatchObject({ pending: 0, dead: 2, discarded: 3 });
+    const { entries } = await store.tailAudit(1);
+    expect(entries).toMatchObject([
+      { action: 'dead.discard', resource: 'dead', metadata: { handler: 'sheet', events: 3, deliveries: 3 } },
+    ]);
+    expect((await run('discard', ids[0] ?? '', '--yes')).stdout).toBe('1 dead delivery of 1 event is discarded.\n');
+    expect((await run('discard', 'none', '--yes')).code).toBe(1);
+    expect((await run('discard', '--yes')).code).toBe(2);
+    expect(await json('discard', '--all', '--yes')).toEqual({ events: 1, deliveries: 1 });
+  });
 });
 
 test('replay --all goes past dead deliveries of other handlers, in as many steps as it needs', async () => {

@@ -10,7 +10,7 @@ import { makeFolder } from '../support/start-receiver.ts';
 
 const HOUR = 3_600_000;
 const CAMPAIGN = '01993c5e-7b12-7a40-9d3f-5e8c21b7a604';
-const NONE = { pending: 0, running: 0, done: 0, dead: 0 };
+const NONE = { pending: 0, running: 0, done: 0, dead: 0, discarded: 0 };
 
 const folder = makeFolder();
 let store: SqliteStore;
@@ -160,6 +160,7 @@ describe('list', () => {
 
 describe('show', () => {
   test('gives the facts, the deliveries and the payload', async () => {
+    await store.registerHandlers([handlerOf('crm'), handlerOf('sheet')]);
     const content = '{ "event_type":"reply_received",\t"n": 1.0, "reply_text": "Sch\u00f6n \\u0007 \u009b2J" }';
     const id = await addEvent(store, makeAccept({ content }), { crm: 'dead', sheet: 'done' });
     const shown = await json<Record<string, unknown>>('show', id);

@@ -1,5 +1,7 @@
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import { HandlerRegistry } from '../../src/dispatch/handler-registry.ts';
 import { RecoverLoop } from '../../src/dispatch/recover-loop.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { DispatchRig } from '../unit/dispatch-rig.ts';
@@ -51,7 +53,8 @@ describe('leases', () => {
     });
     const loop = new RecoverLoop({
       store: rig.store,
-      routes: [],
+      routes: () => [],
+      owner: undefined,
       maxAttempts: 3,
       clock: () => time,
       logger: rig.log.logger,
@@ -73,6 +76,43 @@ describe('leases', () => {
       { handler: 'a', events: ['email_link_clicked'], ordered: false },
     ]);
   });
+});
+
+describe('handlers of processes that share a store', () => {
+  const names = async () => (await rig.store.registeredHandlers()).map(({ handler, events }) => `${handler} ${events}`);
+  const registry = (owner: string, ...routes: [string, string][]) =>
+    new HandlerRegistry({
+      store: rig.store,
+      owner,
+      logger: rig.log.logger,
+      routes: () => routes.map(([handler, event]) => ({ handler, events: [event], ordered: true })),
+    });
+
+  test('stay registered until the last process that has them signs off; the newest start says what they take', async () => {
+    const older = registry('older', ['crm', 'email_sent'], ['gone', '*']);
+    const newer = registry('newer', ['crm', '*'], ['new', '*']);
+    await older.register(true);
+    await newer.register(true);
+    const all = ['crm *', 'gone *', 'new *'];
+    expect(await names()).toEqual(all);
+    await older.register(false);
+    expect(await names()).toEqual(all);
+    await older.signOff();
+    await newer.register(false);
+    expect(await names()).toEqual(['crm *', 'new *']);
+  });
+});
+
+test('a start says how many deliveries are orphaned, once', async () => {
+  rig.folder.writeHandle('gone', 'await forever();');
+  await rig.start();
+  await rig.accept();
+  await rig.dispatcher?.drain({ handlersMs: 0 });
+  rmSync(`${rig.folder.dir}/gone.mjs`);
+  rig.folder.writeHandle('here', '');
+  await rig.start();
+  const said = rig.log.lines().filter(({ msg }) => /orphaned/.test(String(msg)));
+  expect(said).toEqual([expect.objectContaining({ level: 40, deliveries: 1, handlers: ['gone'] })]);
 });
 
 describe('while the store is away', () => {

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditEntry } from '../../src/audit/entry.ts';
+import { makeAccept, makeBatch } from '../contract/make-parts.ts';
 import { checkCase, type Expected } from '../support/check-case.ts';
 import { until } from '../support/converse.ts';
 import { METRICS_TOKEN, withToken } from '../support/credentials.ts';
@@ -111,6 +112,23 @@ runTable('metrics without a token, behind a proxy that is believed', { ...BOTH_S
 runTable('metrics for another network', { ...BOTH_SCHEMES, METRICS_ALLOW: '10.0.0.0/8' }, [
   row('from this machine', scrape(), NOT_ALLOWED, ({ answer }) => expect(answer.text).not.toContain('instantly_')),
 ]);
+
+test('deliveries of a handler that is gone are told by /readyz and /metrics, as orphaned alone', async () => {
+  const running = await startReceiver();
+  try {
+    const { store } = running.receiver;
+    await store.registerHandlers([{ handler: 'here', events: ['*'], ordered: true }]);
+    const routes = ['gone', 'here'].map((handler) => ({ handler, ordered: true }));
+    await store.commit(makeBatch({ accepts: [makeAccept({ routes })] }));
+    const ready = await ask(running, { method: 'get', path: '/readyz' });
+    expect([ready.status, JSON.parse(ready.text)]).toMatchObject([200, { status: 'ok', orphaned: 1 }]);
+    const { text } = await ask(running, { method: 'get', path: '/metrics' });
+    expect(text).toContain('instantly_deliveries{state="orphaned"} 1\n');
+    expect(text).toContain('instantly_deliveries{state="pending"} 1\n');
+  } finally {
+    await running.stop();
+  }
+});
 
 describe('while the store is away', () => {
   let running: RunningReceiver;

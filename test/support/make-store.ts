@@ -45,7 +45,7 @@ async function bring(store: SqliteStore, eventId: string, handler: string, state
   const outcomes = deliveries.flatMap((delivery) => {
     if (delivery.eventId !== eventId) return [makeOutcome(delivery, { state: 'released' })];
     if (state === 'running') return [];
-    return [makeOutcome(delivery, state === 'done' ? { state } : { state, error: `${handler} gave up` })];
+    return [makeOutcome(delivery, state === 'done' ? { state } : { state: 'dead', error: `${handler} gave up` })];
   });
   await store.commit(makeBatch({ outcomes }));
 }

@@ -57,10 +57,10 @@ describe('a store that is opened', () => {
   });
 
   test('says why it could not be brought up, however busy the thread that hears it', async () => {
-    makeOlder('CREATE TABLE events_by_block (x TEXT) STRICT;');
+    makeOlder('CREATE TABLE deliveries_dead_by_handler (x TEXT) STRICT;');
     const opening = open(true);
     keepBusy();
-    await expect(opening).rejects.toThrow(/^DATABASE_URL: cannot open .*already.*events_by_block/);
+    await expect(opening).rejects.toThrow(/^DATABASE_URL: cannot open .*already.*deliveries_dead_by_handler/);
   });
 
   test('says which release a newer one needs, however busy the thread that hears it', async () => {

@@ -13,9 +13,23 @@ export const deliveriesCheck: Check = {
   name: 'deliveries',
   needs: ['DATABASE_URL'],
   run: async (context) => {
-    const { deliveries, oldestPendingAt } = await storeOf(context).counts();
-    const { pending, running, done, dead } = deliveries;
+    const store = storeOf(context);
+    const { handlers, oldestPendingAt } = await store.orphans();
+    const { deliveries } = await store.counts();
+    const orphaned = { pending: sum(handlers, 'pending'), dead: sum(handlers, 'dead') };
+    const { running, done } = deliveries;
+    const pending = Math.max(0, deliveries.pending - orphaned.pending);
+    const dead = Math.max(0, deliveries.dead - orphaned.dead);
     const findings: Finding[] = [];
+    if (handlers.length > 0) {
+      const names = handlers.map(({ handler }) => handler).join(', ');
+      findings.push(
+        warn(
+          `${count(orphaned.pending + orphaned.dead, 'delivery is', 'deliveries are')} orphaned: no process has registered the handler (${names})`,
+          'put its file back under that name; or end them with "dead discard --handler NAME". They expire with RETENTION_DAYS',
+        ),
+      );
+    }
     const waits = oldestPendingAt === null ? 0 : Date.now() - oldestPendingAt;
     if (waits > LONG_PENDING_MS) {
       findings.push(
@@ -39,6 +53,10 @@ export const deliveriesCheck: Check = {
     ];
   },
 };
+
+function sum(handlers: readonly { readonly pending: number; readonly dead: number }[], of: 'pending' | 'dead'): number {
+  return handlers.reduce((total, handler) => total + handler[of], 0);
+}
 
 /** Bodies that nobody could read. */
 export const quarantineCheck: Check = {

@@ -12,7 +12,8 @@ interface Counted {
 const QUARANTINE = `SELECT 'quarantined, held', count(*) FROM quarantine WHERE state = 'held'
   UNION ALL SELECT 'quarantined, retried', count(*) FROM quarantine WHERE state = 'retried'`;
 const FINISHED = `SELECT 'deliveries done', count(*) FROM deliveries WHERE state = 'done'
-  UNION ALL SELECT 'deliveries dead', count(*) FROM deliveries WHERE state = 'dead'`;
+  UNION ALL SELECT 'deliveries dead', count(*) FROM deliveries WHERE state = 'dead'
+  UNION ALL SELECT 'deliveries discarded', count(*) FROM deliveries WHERE state = 'discarded'`;
 const OTHERS = `SELECT 'handlers', count(*) FROM handlers
   UNION ALL SELECT 'secrets seen', count(*) FROM secrets_seen
   UNION ALL SELECT 'audit chains', count(*) FROM audit_chains
@@ -29,6 +30,7 @@ const IN_FILE = `SELECT 'events' AS what, count(*) AS n FROM events
   UNION ALL SELECT 'counted as running', 0
   UNION ALL SELECT 'counted as done', count(*) FROM deliveries WHERE state = 'done'
   UNION ALL SELECT 'counted as dead', count(*) FROM deliveries WHERE state = 'dead'
+  UNION ALL SELECT 'counted as discarded', count(*) FROM deliveries WHERE state = 'discarded'
   UNION ALL ${QUARANTINE}
   UNION ALL ${OTHERS}
   UNION ALL SELECT 'documents', count(*) FROM documents WHERE ${COPIED_DOCUMENT}

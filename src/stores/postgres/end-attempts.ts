@@ -41,6 +41,12 @@ const END: Statement = {
     RETURNING d.id, d.state`,
 };
 
+const DISCARD: Statement = {
+  name: 'discard-deliveries',
+  text: `UPDATE deliveries d SET state = 'discarded', next_at = NULL, updated_at = $2::bigint
+    WHERE d.id = ANY ($1::bigint[]) AND d.state IN ('pending', 'dead') RETURNING d.id`,
+};
+
 /**
  * Gives the first untried delivery of each lane its due time: at once where nothing before it is unfinished, at the end of
  * the hold where everything before it has failed, else never (until that has ended too). A statement of its own, so that
@@ -62,6 +68,16 @@ const RESCHEDULE: Statement = {
     WHERE d.id = first.id AND d.next_at IS DISTINCT FROM due.at
       AND NOT coalesce(d.next_at <= $2::bigint AND due.at <= $2::bigint, false)`,
 };
+
+/** Inside a transaction. Ends deliveries that wait or are dead; returns the ids of those that still were. */
+export async function discardWaiting(runner: Runner, ids: readonly number[], now: number): Promise<number[]> {
+  await runner.all(LOCK_LANES, ids);
+  const rows = await runner.all<{ id: number }>(DISCARD, ids, now);
+  const ended = rows.map(({ id }) => id);
+  // The handler may come back: what was behind them waits no more.
+  if (ended.length > 0) await runner.all(RESCHEDULE, ended, now);
+  return ended;
+}
 
 /** Inside a transaction. Gives how many deliveries went into each state; those of a lost lease went nowhere. */
 export async function endAttempts(

@@ -3,7 +3,7 @@ import { SettingsError } from '../../errors/problem.ts';
 import { readMigrations } from '../read-migrations.ts';
 
 /** What this code was written for: the number of its newest migration. */
-const RELEASE = 4;
+const RELEASE = 5;
 
 /** Milliseconds to wait for another process that migrates. */
 const LOCK_LIMIT_MS = 60_000;

@@ -8,11 +8,11 @@ import type {
   ClaimRequest,
   CommitResult,
   DeadFilter,
+  DiscardRequest,
   EventFilter,
   EventKey,
   HandlerRoute,
   PruneRequest,
-  PruneResult,
   QuarantineState,
   ReplayRequest,
   ReplayResult,
@@ -37,12 +37,12 @@ import { moveIn } from './move-in.ts';
 import { toUnavailable } from './pg-error.ts';
 import { prune } from './prune.ts';
 import { readHeads, tailAudit } from './read-audit.ts';
-import { readCounts } from './read-counts.ts';
+import { readCounts, readOrphans } from './read-counts.ts';
 import { findEvent, listDead, listEvents } from './read-events.ts';
 import { findQuarantined, listQuarantine } from './read-quarantine.ts';
 import { EXPIRE_OWN } from './recover-leases.ts';
 import { registeredHandlers, registerHandlers } from './register-handlers.ts';
-import { replayDeliveries } from './replay-deliveries.ts';
+import { discardDeliveries, replayDeliveries } from './replay-deliveries.ts';
 import { Server } from './server.ts';
 import { type Runner, transact } from './transaction.ts';
 import { anyShard } from './write-tally.ts';
@@ -155,6 +155,7 @@ export class PostgresStore implements Store {
 
   registeredHandlers = () => this.#server.read(registeredHandlers);
   counts = () => this.#server.read(readCounts);
+  orphans = () => this.#server.read(readOrphans, 'slow');
 
   async check(): Promise<StoreCondition> {
     await this.#server.read((runner) => runner.all(TRY_COMMIT, anyShard()));
@@ -177,17 +178,15 @@ export class PostgresStore implements Store {
     return result;
   }
 
+  discard = async (request: DiscardRequest) =>
+    (await this.#slowLanes.run((runner, chain) => discardDeliveries(runner, chain, request), SLOW_LIMIT_MS)).result;
+
   openAuditSnapshot = () => this.#guard(() => this.#snapshots.open());
   tailAudit = (limit: number, after?: AuditCursor) => this.#server.read((runner) => tailAudit(runner, limit, after));
   auditHeads = () => this.#server.read(readHeads);
 
-  async prune(request: PruneRequest): Promise<PruneResult> {
-    const { result } = await this.#lanes.run(
-      (runner, chain, lane) => prune(runner, { chain, lane }, request),
-      SLOW_LIMIT_MS,
-    );
-    return result;
-  }
+  prune = async (request: PruneRequest) =>
+    (await this.#lanes.run((runner, chain, lane) => prune(runner, { chain, lane }, request), SLOW_LIMIT_MS)).result;
 
   firstSeen = (fingerprints: readonly string[], now: number) =>
     this.#transact((runner) => readFirstSeen(runner, fingerprints, now));

@@ -1,4 +1,5 @@
-import type { PruneRequest, PruneResult } from '../../inbox/store.ts';
+import type { DeliveryState, PruneRequest, PruneResult } from '../../inbox/store.ts';
+import { KEEPS_EVENT } from '../event-row.ts';
 import { Tally } from '../tally.ts';
 import type { AuditLane, OpenChain } from './audit-lane.ts';
 import { dueEntries, removeEntries } from './prune-audit.ts';
@@ -6,7 +7,7 @@ import type { Runner, Statement } from './transaction.ts';
 import { writeTally } from './write-tally.ts';
 
 /** As a value, so that the server looks at each event's own deliveries, however many unfinished ones there are elsewhere. */
-const IS_FINISHED = "(SELECT d.id FROM deliveries d WHERE d.event_seq = e.seq AND d.state <> 'done' LIMIT 1) IS NULL";
+const IS_FINISHED = `(SELECT d.id FROM deliveries d WHERE d.event_seq = e.seq AND ${KEEPS_EVENT} LIMIT 1) IS NULL`;
 
 /** By receipt, whether they can go or not: what stays is passed over by the cursor, not looked at again in each step. */
 const DUE: Statement = {
@@ -42,11 +43,11 @@ const REMOVE_EVENTS: Statement = {
     RETURNING e.seq, e.id`,
 };
 
-/** Gives how many deliveries went. */
+/** Returns how many deliveries went, by state. */
 const REMOVE_DELIVERIES: Statement = {
   name: 'remove-deliveries',
-  text: `WITH gone AS (DELETE FROM deliveries d WHERE d.event_seq = ANY ($1::bigint[]) RETURNING 1)
-    SELECT count(*) AS n FROM gone`,
+  text: `WITH gone AS (DELETE FROM deliveries d WHERE d.event_seq = ANY ($1::bigint[]) RETURNING d.state)
+    SELECT state, count(*) AS n FROM gone GROUP BY state`,
 };
 
 const REMOVE_ALIASES: Statement = {
@@ -95,7 +96,7 @@ async function removeEvents(runner: Runner, finished: readonly number[]): Promis
   await runner.all(REMOVE_KEYS, locked);
   const removed = await runner.all<{ seq: number; id: string }>(REMOVE_EVENTS, locked);
   if (removed.length === 0) return 0;
-  const [gone] = await runner.all<{ n: number }>(
+  const gone = await runner.all<{ state: DeliveryState; n: number }>(
     REMOVE_DELIVERIES,
     removed.map(({ seq }) => seq),
   );
@@ -104,7 +105,7 @@ async function removeEvents(runner: Runner, finished: readonly number[]): Promis
     removed.map(({ id }) => id),
   );
   const tally = new Tally();
-  tally.add('done', -(gone?.n ?? 0));
+  for (const { state, n } of gone) tally.add(state, -n);
   await writeTally(runner, tally);
   return removed.length;
 }

@@ -4,10 +4,12 @@ import {
   type DeliveryRow,
   EVENT_COLUMNS,
   type EventRow,
+  IS_ORPHANED,
   toDelivery,
   toStoredEvent,
 } from '../event-row.ts';
 import { hasId, matchEvents, UNNAMED } from './match-events.ts';
+import { readOrphans } from './read-counts.ts';
 import { isUuid, toText } from './text.ts';
 import type { Runner, Statement, Value } from './transaction.ts';
 
@@ -16,9 +18,10 @@ type CountedRow = EventRow & Readonly<Record<DeliveryState, number>>;
 /** The deliveries of each of the events `e`, by state. */
 const COUNTED = `CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending, count(*) FILTER (WHERE d.state = 'running') AS running,
-      count(*) FILTER (WHERE d.state = 'done') AS done, count(*) FILTER (WHERE d.state = 'dead') AS dead
+      count(*) FILTER (WHERE d.state = 'done') AS done, count(*) FILTER (WHERE d.state = 'dead') AS dead,
+      count(*) FILTER (WHERE d.state = 'discarded') AS discarded
       FROM deliveries d WHERE d.event_seq = e.seq) AS counted`;
-const COUNTS = 'counted.pending, counted.running, counted.done, counted.dead';
+const COUNTS = 'counted.pending, counted.running, counted.done, counted.dead, counted.discarded';
 
 const FIND: Statement = {
   name: 'find-event',
@@ -52,16 +55,24 @@ export async function findEvent(
 }
 
 export async function listDead(runner: Runner, filter: DeadFilter): Promise<StoredDelivery[]> {
-  const { handler, eventIds, limit } = filter;
+  const { handler, eventIds, limit, orphaned } = filter;
   const values: Value[] = [limit, handler === undefined ? null : toText(handler)];
   if (eventIds !== undefined) values.push(eventIds.filter(isUuid));
-  const text = `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN events e ON e.seq = d.event_seq
-    WHERE d.state = 'dead' AND ($2::text IS NULL OR d.handler = $2) ${eventIds === undefined ? '' : `AND ${hasId('$3')}`}
-    ORDER BY d.id DESC LIMIT $1::bigint`;
+  const select = (
+    state: string,
+  ): string => `(SELECT d.id, ${DELIVERY_COLUMNS} FROM deliveries d JOIN events e ON e.seq = d.event_seq
+    WHERE ${state} AND ($2::text IS NULL OR d.handler = $2) ${eventIds === undefined ? '' : `AND ${hasId('$3')}`}
+    ORDER BY d.id DESC LIMIT $1::bigint)`;
+  const { handlers } = orphaned === false ? { handlers: [] } : await readOrphans(runner);
+  const among = orphaned === undefined ? '' : orphaned ? `AND ${IS_ORPHANED}` : `AND NOT ${IS_ORPHANED}`;
+  const dead = select(`d.state = 'dead' ${among}`);
+  const text = handlers.every(({ pending }) => pending === 0)
+    ? dead
+    : `SELECT * FROM (${dead} UNION ALL ${select(`d.state || '' = 'pending' AND ${IS_ORPHANED}`)}) AS ended ORDER BY id DESC LIMIT $1::bigint`;
   return (await runner.all<DeliveryRow>({ name: UNNAMED, text }, ...values)).map(toDelivery);
 }
 
 function toEvent(row: CountedRow): StoredEvent {
-  const { pending, running, done, dead } = row;
-  return toStoredEvent(row, { pending, running, done, dead });
+  const { pending, running, done, dead, discarded } = row;
+  return toStoredEvent(row, { pending, running, done, dead, discarded });
 }

@@ -6,6 +6,7 @@ import type {
   ClaimRequest,
   CommitResult,
   DeadFilter,
+  DiscardRequest,
   EventFilter,
   EventKey,
   HandlerRoute,
@@ -186,10 +187,12 @@ export class SpillingStore implements Store {
   registerHandlers = (handlers: readonly HandlerRoute[]) => this.#primary.registerHandlers(handlers);
   registeredHandlers = () => this.#primary.registeredHandlers();
   counts = () => this.#primary.counts();
+  orphans = () => this.#primary.orphans();
   listEvents = (filter: EventFilter) => this.#primary.listEvents(filter);
   findEvent = (id: string) => this.#primary.findEvent(id);
   listDead = (filter: DeadFilter) => this.#primary.listDead(filter);
   replay = (request: ReplayRequest) => this.#primary.replay(request);
+  discard = (request: DiscardRequest) => this.#primary.discard(request);
   listQuarantine = (filter: { readonly limit: number; readonly state?: QuarantineState }) =>
     this.#primary.listQuarantine(filter);
   findQuarantined = (id: string) => this.#primary.findQuarantined(id);

@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts';
 import type { FileSetting } from './thread-protocol.ts';
 
 /** What this code was written for: the number of its newest migration. */
-export const RELEASE = 4;
+export const RELEASE = 5;
 
 export interface MigrateOptions {
   readonly migrations?: readonly Migration[];
@@ -25,7 +25,13 @@ export function migrate(connection: Connection, options: MigrateOptions = {}): v
   const version = schemaVersion(connection);
   if (version === newest) return;
   if (version !== 0 && version < newest) onUpgrade?.();
-  connection.sortingOnDisk(() => applyMissing(connection, migrations, release, setting));
+  // A migration may change a constraint in place.
+  connection.db.enableDefensive(false);
+  try {
+    connection.sortingOnDisk(() => applyMissing(connection, migrations, release, setting));
+  } finally {
+    connection.db.enableDefensive(true);
+  }
 }
 
 function applyMissing(

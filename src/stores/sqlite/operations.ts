@@ -5,6 +5,7 @@ import type {
   AuditPosition,
   ClaimRequest,
   DeadFilter,
+  DiscardRequest,
   EventFilter,
   HandlerRoute,
   PruneRequest,
@@ -23,9 +24,9 @@ import { holdLease, releaseLease } from './hold-lease.ts';
 import { type PackedBatch, unpackBatch } from './pack-batch.ts';
 import { prune } from './prune.ts';
 import { readHeads, tailAudit } from './read-audit.ts';
-import { findEvent, listDead, listEvents, readCounts } from './read-events.ts';
+import { findEvent, listDead, listEvents, readCounts, readOrphans } from './read-events.ts';
 import { findQuarantined, listQuarantine } from './read-quarantine.ts';
-import { registeredHandlers, registerHandlers, replayDeliveries } from './replay-deliveries.ts';
+import { discardDeliveries, registeredHandlers, registerHandlers, replayDeliveries } from './replay-deliveries.ts';
 import { Snapshots } from './snapshots.ts';
 import { SpillFile } from './spill-file.ts';
 import type { ThreadOptions } from './thread-protocol.ts';
@@ -45,11 +46,13 @@ export function createOperations(
     registerHandlers: (handlers: readonly HandlerRoute[]) => registerHandlers(connection, handlers),
     registeredHandlers: () => registeredHandlers(connection),
     counts: () => readCounts(connection),
+    orphans: () => readOrphans(connection),
     check: () => checkWritable(connection),
     listEvents: (filter: EventFilter) => listEvents(connection, filter),
     findEvent: (id: string) => findEvent(connection, id),
     listDead: (filter: DeadFilter) => listDead(connection, filter),
     replay: (request: ReplayRequest) => replayDeliveries(connection, lane, request),
+    discard: (request: DiscardRequest) => discardDeliveries(connection, lane, request),
     listQuarantine: (filter: Parameters<typeof listQuarantine>[1]) => listQuarantine(connection, filter),
     findQuarantined: (id: string) => findQuarantined(connection, id),
     openSnapshot: () => snapshots.open(),

@@ -1,6 +1,7 @@
 import type { ChainHead } from '../../audit/entry.ts';
 import { carryCuts, pruneDraft } from '../../audit/prune-chains.ts';
-import type { PruneRequest, PruneResult } from '../../inbox/store.ts';
+import type { DeliveryState, PruneRequest, PruneResult } from '../../inbox/store.ts';
+import { KEEPS_EVENT } from '../event-row.ts';
 import { Tally } from '../tally.ts';
 import type { AuditLane } from './audit-lane.ts';
 import type { Connection } from './connection.ts';
@@ -32,7 +33,7 @@ function dueEvents(connection: Connection, { eventsBefore, limit }: PruneRequest
   return connection
     .all<{ seq: number; received_at: number; finished: number }>(
       `SELECT e.seq, e.received_at, NOT EXISTS (
-          SELECT 1 FROM deliveries d WHERE d.event_seq = e.seq AND d.state <> 'done') AS finished
+          SELECT 1 FROM deliveries d WHERE d.event_seq = e.seq AND ${KEEPS_EVENT}) AS finished
         FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
       after,
       limit,
@@ -41,8 +42,9 @@ function dueEvents(connection: Connection, { eventsBefore, limit }: PruneRequest
 }
 
 function removeEvent(connection: Connection, tally: Tally, seq: number): void {
-  const { changes } = connection.run('DELETE FROM deliveries WHERE event_seq = ?', seq);
-  tally.add('done', -changes);
+  const states = connection.all<{ state: DeliveryState }>('SELECT state FROM deliveries WHERE event_seq = ?', seq);
+  for (const { state } of states) tally.add(state, -1);
+  connection.run('DELETE FROM deliveries WHERE event_seq = ?', seq);
   connection.run('DELETE FROM dedup_keys WHERE event_seq = ?', seq);
   connection.run('DELETE FROM events WHERE seq = ?', seq);
 }

@@ -2,6 +2,8 @@ import type {
   DeadFilter,
   DeliveryState,
   EventFilter,
+  OrphanedHandler,
+  Orphans,
   StoreCounts,
   StoredDelivery,
   StoredEvent,
@@ -11,6 +13,8 @@ import {
   type DeliveryRow,
   EVENT_COLUMNS,
   type EventRow,
+  IS_ORPHANED,
+  MAX_COUNTED,
   STATE_LITERALS,
   toDelivery,
   toStoredEvent,
@@ -68,16 +72,61 @@ export function findEvent(
 }
 
 export function listDead(connection: Connection, filter: DeadFilter): StoredDelivery[] {
-  return connection
-    .all<DeliveryRow>(
-      `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN events e ON e.seq = d.event_seq
-        WHERE d.state = 'dead' AND (?1 IS NULL OR d.handler = ?1) AND (?2 IS NULL OR e.id IN (SELECT value FROM json_each(?2)))
+  const select = (state: string): DeliveryRow[] =>
+    connection.all<DeliveryRow & { id: number }>(
+      `SELECT d.id, ${DELIVERY_COLUMNS} FROM deliveries d JOIN events e ON e.seq = d.event_seq
+        WHERE ${state} AND (?1 IS NULL OR d.handler = ?1) AND (?2 IS NULL OR e.id IN (SELECT value FROM json_each(?2)))
         ORDER BY d.id DESC LIMIT ?3`,
       filter.handler ?? null,
       filter.eventIds === undefined ? null : JSON.stringify(filter.eventIds),
       filter.limit,
-    )
+    );
+  const { orphaned } = filter;
+  const hasWaiting = orphaned !== false && orphanedNames(connection, WAITING).length > 0;
+  const among = orphaned === undefined ? '' : orphaned ? `AND ${IS_ORPHANED}` : `AND NOT ${IS_ORPHANED}`;
+  const rows = [
+    ...select(`d.state = 'dead' ${among}`),
+    ...(hasWaiting ? select(`d.state = 'pending' AND ${IS_ORPHANED}`) : []),
+  ] as (DeliveryRow & { id: number })[];
+  return rows
+    .sort((a, b) => b.id - a.id)
+    .slice(0, filter.limit)
     .map(toDelivery);
+}
+
+/** Conditions of partial indexes that begin with the handler. */
+const WAITING = `state = 'pending' AND next_at IS NOT NULL`;
+const HELD = `order_key IS NOT NULL AND state IN ('pending', 'running') AND state = 'pending' AND next_at IS NULL`;
+const DEAD = `state = 'dead'`;
+
+/** Jumps from one handler to the next in the index, however many deliveries each has. */
+function orphanedNames(connection: Connection, condition: typeof WAITING | typeof DEAD): string[] {
+  const rows = connection.all<{ name: string }>(
+    `WITH RECURSIVE named (name) AS (
+        SELECT min(handler) FROM deliveries WHERE ${condition}
+        UNION ALL SELECT (SELECT min(handler) FROM deliveries WHERE ${condition} AND handler > named.name) FROM named WHERE named.name IS NOT NULL)
+      SELECT named.name FROM named WHERE named.name IS NOT NULL AND named.name NOT IN (SELECT h.name FROM handlers h)`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+export function readOrphans(connection: Connection): Orphans {
+  const count = (handler: string, condition: string): number =>
+    connection.get<{ n: number }>(
+      `SELECT count(*) AS n FROM (SELECT 1 FROM deliveries WHERE handler = ? AND ${condition} LIMIT ${MAX_COUNTED})`,
+      handler,
+    )?.n ?? 0;
+  const names = new Set([...orphanedNames(connection, WAITING), ...orphanedNames(connection, DEAD)]);
+  const handlers: OrphanedHandler[] = [...names].toSorted().map((handler) => ({
+    handler,
+    pending: count(handler, WAITING) + count(handler, HELD),
+    dead: count(handler, DEAD),
+  }));
+  const oldest = connection.get<{ created_at: number }>(
+    `SELECT d.created_at FROM (SELECT handler, created_at FROM deliveries WHERE state = 'pending' ORDER BY id LIMIT ${MAX_COUNTED}) d
+      WHERE NOT ${IS_ORPHANED} LIMIT 1`,
+  );
+  return { handlers, oldestPendingAt: oldest?.created_at ?? null };
 }
 
 export function readCounts(connection: Connection): StoreCounts {
@@ -94,7 +143,7 @@ export function readCounts(connection: Connection): StoreCounts {
 }
 
 function withZeros(counted: readonly { state: DeliveryState; n: number }[]): Record<DeliveryState, number> {
-  const counts = { pending: 0, running: 0, done: 0, dead: 0 };
+  const counts = { pending: 0, running: 0, done: 0, dead: 0, discarded: 0 };
   for (const { state, n } of counted) counts[state] = n;
   return counts;
 }

@@ -8,6 +8,7 @@ import type {
   Batch,
   ClaimRequest,
   DeadFilter,
+  DiscardRequest,
   EventFilter,
   EventKey,
   HandlerRoute,
@@ -75,11 +76,13 @@ export class SqliteStore implements Store {
   registerHandlers = (handlers: readonly HandlerRoute[]) => this.#call('registerHandlers', handlers);
   registeredHandlers = () => this.#call('registeredHandlers');
   counts = () => this.#call('counts');
+  orphans = () => this.#call('orphans');
   check = () => this.#call('check');
   listEvents = (filter: EventFilter) => this.#call('listEvents', filter);
   findEvent = (id: string) => this.#call('findEvent', id);
   listDead = (filter: DeadFilter) => this.#call('listDead', filter);
   replay = (request: ReplayRequest) => this.#call('replay', request);
+  discard = (request: DiscardRequest) => this.#call('discard', request);
   listQuarantine = (filter: { limit: number; state?: QuarantineState }) => this.#call('listQuarantine', filter);
   findQuarantined = (id: string) => this.#call('findQuarantined', id);
   tailAudit = (limit: number, after?: AuditCursor) => this.#call('tailAudit', limit, after);
