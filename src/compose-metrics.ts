@@ -26,6 +26,7 @@ const MANY_LAST_MS = 60_000;
 export function composeMetrics(
   { store, spilledEvents }: Pick<ServingStore, 'spilledEvents'> & { readonly store: Pick<Store, 'counts' | 'orphans'> },
   bufferedBytes: () => number,
+  faultyHandlerFiles: () => number,
   logger: Logger,
 ): Metrics {
   const registries = createRegistries();
@@ -48,7 +49,7 @@ export function composeMetrics(
     registries,
     requests: createRequestMetrics(registries, { bufferedBytes }),
     events: createEventMetrics(registries),
-    deliveries: createDeliveryMetrics(registries, read),
+    deliveries: createDeliveryMetrics(registries, read, faultyHandlerFiles),
     orphaned: async () => sumOf(await orphans()),
   };
 }

@@ -2,14 +2,13 @@ import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { draft } from './audit/make-draft.ts';
 import { newId } from './audit/new-id.ts';
+import { composeDispatcher, composeHandlers, type Handlers, loadStrictly } from './compose-handlers.ts';
 import { composeHttp, type Http } from './compose-http.ts';
 import { composeMetrics, type Metrics } from './compose-metrics.ts';
 import { composeSecrets, type LiveSecrets } from './compose-secrets.ts';
 import { RegistrationWatch } from './compose-watch.ts';
 import type { Settings } from './config/settings.ts';
-import { Dispatcher } from './dispatch/dispatcher.ts';
-import { withDotenv } from './dispatch/handler-environment.ts';
-import { type LoadedHandler, loadHandlers } from './dispatch/load-handlers.ts';
+import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { BufferBudget } from './http/buffer-budget.ts';
 import { OpenRequests } from './http/open-requests.ts';
 import { Readiness } from './http/readiness.ts';
@@ -40,7 +39,7 @@ export interface Receiver {
   readonly watch: RegistrationWatch;
   /** `undefined` where this process only receives. */
   readonly dispatcher: Dispatcher | undefined;
-  readonly handlers: readonly LoadedHandler[];
+  readonly handlers: Handlers;
   /** From now on answers end their connections and /readyz says no. */
   stopAccepting(): void;
   /** Ends the periodic looks. */
@@ -57,25 +56,27 @@ export interface ComposeParts {
 }
 
 export async function compose({ settings, logger, load, opening }: ComposeParts): Promise<Receiver> {
-  const [serving, { handlers, warnings, labels }] = await openBoth(
-    opening,
-    loadHandlers(settings.handlers.dir, { env: withDotenv(settings.handlers) }),
-  );
+  const [serving, strict] = await openBoth(opening, loadStrictly(settings));
   const { store } = serving;
   const owner = newId();
-  for (const warning of warnings) logger.warn(warning);
-  if (labels.length > 0) logger.info({ labels }, 'handlers take these as custom labels, and no other spelling of them');
+  const handlers = await composeHandlers(settings, store, logger, strict).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const open = new OpenRequests();
   const budget = new BufferBudget(settings.http, settings.authentication.tokens.length > 0, open);
-  const metrics = composeMetrics(serving, () => budget.used, logger);
+  const metrics = composeMetrics(serving, () => budget.used, handlers.faulty, logger);
   const { trail, commits } = composeCommits(settings, serving, metrics, logger, () => dispatcher?.wake());
   const dispatcher =
     settings.role === 'receiver'
       ? undefined
       : composeDispatcher({ settings, store, metrics, logger, commits, handlers, owner });
-  const routes = new RouteSource({ store, own: handlers, follow: settings.role === 'receiver', logger });
+  const routes = new RouteSource({ store, own: handlers.routes, follow: settings.role === 'receiver', logger });
   const inbox = new Inbox({ commits, handlers: () => routes.routes, retentionMs: settings.retentionMs });
-  const readiness = new Readiness(store, { orphaned: metrics.orphaned });
+  const readiness = new Readiness(store, {
+    orphaned: metrics.orphaned,
+    faultyHandlerFiles: async () => handlers.faulty(),
+  });
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
   const watch = await RegistrationWatch.create({ ...secrets, owner, store, inbox, trail, metrics, logger });
@@ -123,6 +124,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
       disk.stop();
       retention.stop();
       routes.stop();
+      handlers.stop();
     },
   };
 }
@@ -197,43 +199,6 @@ function outageLog(logger: Logger): { failed: (error: unknown) => void; succeede
       reason = '';
     },
   };
-}
-
-interface DispatchParts {
-  readonly settings: Settings;
-  readonly store: Store;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  readonly commits: GroupCommit;
-  readonly handlers: readonly LoadedHandler[];
-  readonly owner: string;
-}
-
-function composeDispatcher({ settings, store, metrics, logger, commits, handlers, owner }: DispatchParts): Dispatcher {
-  const dispatcher = new Dispatcher({
-    store,
-    handlers,
-    logger,
-    ...(settings.store.kind === 'postgres' ? { owner } : {}),
-    settings: settings.handlers,
-    env: withDotenv(settings.handlers),
-    logLevel: settings.logLevel,
-    commitOutcome: async (outcome) => {
-      await commits.outcome(outcome);
-      metrics.events.auditEntries.inc({ result: outcome.audit.result });
-    },
-    hooks: {
-      onStart: ({ receivedAt, attempt, replay }) => {
-        if (attempt === 1 && !replay) metrics.deliveries.wait.observe(Math.max(0, (Date.now() - receivedAt) / 1_000));
-      },
-      onRun: (handler, result, seconds) => {
-        metrics.deliveries.runs.inc({ handler, result });
-        metrics.deliveries.duration.observe({ handler }, seconds);
-      },
-    },
-  });
-  store.onForeignChange(() => dispatcher.wake());
-  return dispatcher;
 }
 
 function composeRetention(settings: Settings, store: Store, logger: Logger, owner: string): Retention {

@@ -56,7 +56,7 @@ export async function serve(settings: Settings, logger: Logger, options: ServeOp
   const timers = startTimers(receiver, logger);
   const onHangUp = (): void => receiver.secrets.live.reload('SIGHUP');
   process.on('SIGHUP', onHangUp);
-  const handlers = receiver.handlers.map(({ handler }) => handler);
+  const handlers = receiver.handlers.loaded().map(({ handler }) => handler);
   const metrics = settings.metricsToken === undefined ? settings.metricsAllow.text : 'token';
   logger.info({ port, data: storeLocation(settings.store), handlers, metrics }, 'receiving');
   // Not by process.stderr: on a stopped terminal its write would hold up this thread.

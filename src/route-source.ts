@@ -6,7 +6,7 @@ const REFRESH_MS = 10_000;
 export interface RouteSourceOptions {
   readonly store: Pick<Store, 'registeredHandlers' | 'onForeignChange'>;
   /** From this process's own folder. */
-  readonly own: readonly HandlerRoute[];
+  readonly own: () => readonly HandlerRoute[];
   /** Whether other processes run the handlers: then those that they have registered count, as soon as they are known. */
   readonly follow: boolean;
   readonly logger: Pick<Logger, 'warn'>;
@@ -16,13 +16,13 @@ export interface RouteSourceOptions {
 export class RouteSource {
   readonly #options: RouteSourceOptions;
   readonly #timer: NodeJS.Timeout | undefined;
-  #routes: readonly HandlerRoute[];
+  /** By other processes. */
+  #registered: readonly HandlerRoute[] = [];
   #isReading = false;
   #isStopped = false;
 
   constructor(options: RouteSourceOptions) {
     this.#options = options;
-    this.#routes = options.own;
     if (!options.follow) return;
     void this.#refresh();
     options.store.onForeignChange(() => void this.#refresh());
@@ -30,7 +30,7 @@ export class RouteSource {
   }
 
   get routes(): readonly HandlerRoute[] {
-    return this.#routes;
+    return this.#registered.length > 0 ? this.#registered : this.#options.own();
   }
 
   stop(): void {
@@ -43,9 +43,8 @@ export class RouteSource {
     if (this.#isReading || this.#isStopped) return;
     this.#isReading = true;
     try {
-      const registered = await this.#options.store.registeredHandlers();
-      this.#routes = registered.length > 0 ? registered : this.#options.own;
-      if (this.#routes.length === 0) this.#warnOnce();
+      this.#registered = await this.#options.store.registeredHandlers();
+      if (this.routes.length === 0) this.#warnOnce();
     } catch {
       // Whoever commits says that the store is away.
     } finally {

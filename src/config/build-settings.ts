@@ -40,6 +40,7 @@ export function buildSettings(
     role: parsed.ROLE,
     handlers: Object.freeze({
       dir: resolve(cwd, parsed.HANDLERS_DIR),
+      strict: (parsed.STRICT_HANDLERS ?? (parsed.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
       concurrency: parsed.HANDLER_CONCURRENCY,
       timeoutMs: parsed.HANDLER_TIMEOUT_SECONDS * SECOND,
       maxAttempts: parsed.HANDLER_MAX_ATTEMPTS,

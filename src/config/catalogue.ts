@@ -11,11 +11,7 @@ interface CatalogueEntry {
 
 /** Every setting there is, in the order of `.env.example`. Defaults, messages and the documents' tests derive from it. */
 export const CATALOGUE = {
-  NODE_ENV: {
-    group: 'Environment',
-    default: '',
-    meaning: 'production: refuse to start without a secret of your own.',
-  },
+  NODE_ENV: { group: 'Environment', default: '', meaning: 'production: refuse to start without a secret of your own.' },
   HOST: { group: 'Listening', default: '0.0.0.0', meaning: 'Address to listen on.' },
   PORT: { group: 'Listening', default: '3000', meaning: 'Port to listen on; 0 lets the system choose one.' },
   WEBHOOK_PATH: { group: 'Listening', default: '/webhooks/instantly', meaning: 'Path that Instantly posts to.' },
@@ -104,11 +100,12 @@ export const CATALOGUE = {
     default: 'handlers',
     meaning: 'Folder of handler files (.ts, .js, .mjs); unset, it may be absent.',
   },
-  HANDLER_CONCURRENCY: {
+  STRICT_HANDLERS: {
     group: 'Handlers',
-    default: '16',
-    meaning: 'Deliveries of one handler that run at once.',
+    default: '',
+    meaning: 'on or off: a faulty handler file ends the start; off in production, where its deliveries wait.',
   },
+  HANDLER_CONCURRENCY: { group: 'Handlers', default: '16', meaning: 'Deliveries of one handler that run at once.' },
   HANDLER_TIMEOUT_SECONDS: { group: 'Handlers', default: '30', meaning: 'Seconds one attempt may take.' },
   HANDLER_MAX_ATTEMPTS: { group: 'Handlers', default: '12', meaning: 'Attempts before a delivery is dead.' },
   HANDLER_BACKOFF_BASE_SECONDS: {
@@ -116,11 +113,7 @@ export const CATALOGUE = {
     default: '5',
     meaning: 'Base of the wait between attempts, which doubles each time, with full jitter.',
   },
-  HANDLER_BACKOFF_CAP_SECONDS: {
-    group: 'Handlers',
-    default: '21600',
-    meaning: 'Longest wait between two attempts.',
-  },
+  HANDLER_BACKOFF_CAP_SECONDS: { group: 'Handlers', default: '21600', meaning: 'Longest wait between two attempts.' },
   ORDER_HOLD_SECONDS: {
     group: 'Handlers',
     default: '60',

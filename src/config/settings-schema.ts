@@ -71,6 +71,7 @@ export function settingsSchema(cwd: string) {
     RETENTION_DAYS: days(3650).prefault(CATALOGUE.RETENTION_DAYS.default),
     MIN_FREE_DISK: size(0, 1024 * GB).prefault(CATALOGUE.MIN_FREE_DISK.default),
     HANDLERS_DIR: z.string().prefault(CATALOGUE.HANDLERS_DIR.default),
+    STRICT_HANDLERS: word('on', 'off').optional(),
     HANDLER_CONCURRENCY: count(1, 1024).prefault(CATALOGUE.HANDLER_CONCURRENCY.default),
     HANDLER_TIMEOUT_SECONDS: seconds(1, DAY_SECONDS).prefault(CATALOGUE.HANDLER_TIMEOUT_SECONDS.default),
     HANDLER_MAX_ATTEMPTS: count(1, 1000).prefault(CATALOGUE.HANDLER_MAX_ATTEMPTS.default),

@@ -104,6 +104,8 @@ export interface ApiKey {
 export interface HandlerSettings {
   /** Absolute path; may be absent. */
   readonly dir: string;
+  /** Whether a faulty handler file ends the start. */
+  readonly strict: boolean;
   /** Deliveries of one handler that run at once. */
   readonly concurrency: number;
   readonly timeoutMs: number;

@@ -22,6 +22,8 @@ export interface DispatcherOptions extends Partial<ThreadSettings> {
   /** Resolves once the outcome is durable; rejects while the store is away, and is called again then. */
   readonly commitOutcome: (outcome: DeliveryOutcome) => Promise<void>;
   readonly handlers: readonly LoadedHandler[];
+  /** Whether registered handlers that are not among these may be this process's own, whose files are not loaded yet. */
+  readonly keepsOthers?: () => boolean;
   readonly settings: HandlerSettings;
   readonly logger: DispatchLogger;
   readonly hooks?: DispatchHooks;
@@ -58,11 +60,12 @@ const DRAIN_LIMITS: DrainLimits = { handlersMs: 8_000, abortMs: 500, endMs: 500 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #clock: () => number;
-  readonly #runners: ReadonlyMap<string, HandlerRunner>;
+  readonly #runners = new Map<string, HandlerRunner>();
   readonly #claims: ClaimLoop;
   readonly #recovery: RecoverLoop;
   readonly #writer: OutcomeWriter;
-  readonly #lanes: ReadonlyMap<string, HandlerLane>;
+  readonly #lanes = new Map<string, HandlerLane>();
+  #handlers: readonly LoadedHandler[] = [];
   /** Deliveries of each handler whose outcome is not durable yet. */
   readonly #unwritten = new Map<string, number>();
   readonly #deliveries = new Set<Promise<void>>();
@@ -73,8 +76,7 @@ export class Dispatcher {
     const limits = { ...RUN_LIMITS, ...options.limits };
     this.#options = options;
     this.#clock = clock;
-    this.#runners = new Map(handlers.map((handler) => [handler.handler, this.#createRunner(handler, limits)]));
-    this.#lanes = new Map(handlers.map(({ handler }) => [handler, new HandlerLane(settings)]));
+    this.#add(handlers);
     this.#writer = new OutcomeWriter(commitOutcome, (err) =>
       logger.warn({ err }, 'the outcome of a delivery could not be committed; it is tried again'),
     );
@@ -92,7 +94,8 @@ export class Dispatcher {
     });
     this.#recovery = new RecoverLoop({
       store,
-      routes: () => handlers.map(({ handler, ordered, events }) => ({ handler, ordered, events })),
+      keepsOthers: options.keepsOthers ?? (() => false),
+      routes: () => this.#handlers.map(({ handler, ordered, events }) => ({ handler, ordered, events })),
       owner: options.owner,
       maxAttempts: settings.maxAttempts,
       clock,
@@ -106,6 +109,23 @@ export class Dispatcher {
   async start(): Promise<void> {
     await this.#recovery.start();
     this.wake();
+  }
+
+  /** Runs those of these handlers that it does not run yet. Never rejects. */
+  async take(handlers: readonly LoadedHandler[]): Promise<void> {
+    if (this.#drained !== undefined) return;
+    this.#add(handlers.filter(({ handler }) => !this.#runners.has(handler)));
+    await this.#recovery.registerAgain();
+    this.wake();
+  }
+
+  #add(handlers: readonly LoadedHandler[]): void {
+    const limits = { ...RUN_LIMITS, ...this.#options.limits };
+    for (const handler of handlers) {
+      this.#runners.set(handler.handler, this.#createRunner(handler, limits));
+      this.#lanes.set(handler.handler, new HandlerLane(this.#options.settings));
+    }
+    this.#handlers = [...this.#handlers, ...handlers];
   }
 
   /** To be called after each commit that made deliveries pending, and when another process has changed the store. */

@@ -17,6 +17,8 @@ export interface HandlerRegistryOptions {
   >;
   /** Of this process. */
   readonly routes: () => readonly HandlerRoute[];
+  /** Whether other registered handlers may be this process's too, and stay. */
+  readonly keepsOthers: () => boolean;
   /** Names this process where several share the store; without it, this is the only one. */
   readonly owner: string | undefined;
   readonly logger: Pick<DispatchLogger, 'warn'>;
@@ -36,16 +38,21 @@ export class HandlerRegistry {
 
   /** @param isNew whether this process's own routes replace those that are registered under the same names */
   async register(isNew: boolean): Promise<void> {
-    const { store, routes, owner } = this.#options;
-    const own = routes();
+    const { store, routes, keepsOthers, owner } = this.#options;
+    const loaded = routes();
+    const names = new Set(loaded.map(({ handler }) => handler));
+    const waiting = keepsOthers()
+      ? (await store.registeredHandlers()).filter(({ handler }) => !names.has(handler))
+      : [];
+    const own = [...loaded, ...waiting];
     if (owner === undefined) {
       if (isNew) await store.registerHandlers(own);
       return;
     }
     await store.writeDocument(HANDLERS_PREFIX + owner, JSON.stringify(own), null);
     const live = [...own, ...(await this.#routesOfOthers(owner))];
-    const names = new Set(live.map(({ handler }) => handler));
-    const known = (await store.registeredHandlers()).filter(({ handler }) => names.has(handler));
+    const liveNames = new Set(live.map(({ handler }) => handler));
+    const known = (await store.registeredHandlers()).filter(({ handler }) => liveNames.has(handler));
     const chosen = new Map<string, HandlerRoute>();
     for (const route of [...(isNew ? own : []), ...known, ...live]) {
       if (!chosen.has(route.handler)) chosen.set(route.handler, route);

@@ -80,7 +80,7 @@ export async function keepFolder(dir: string): Promise<void> {
 }
 
 /** By their real paths, under which Node runs them. */
-function* codeFiles(dir: string): Generator<string> {
+export function* codeFiles(dir: string): Generator<string> {
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     const { name } = entry;
     if (name.startsWith('.') || name === 'node_modules') continue;

@@ -10,7 +10,7 @@ export interface RunLimits {
   readonly idleMs: number;
 }
 
-export const RUN_LIMITS: RunLimits = { startMs: 10_000, graceMs: 1_000, endMs: 2_000, idleMs: 60_000 };
+export const RUN_LIMITS: RunLimits = { startMs: 60_000, graceMs: 1_000, endMs: 2_000, idleMs: 60_000 };
 
 /** What a lease lasts beyond the attempt it is for: the commit of the outcome, and a clock that is set. */
 const LEASE_MARGIN_MS = 15_000;

@@ -3,6 +3,7 @@ import { SettingsError } from '../errors/problem.ts';
 import { canonicalType, isCanonicalType, UNKNOWN_TYPE } from '../events/names.ts';
 import { readType, suggestType } from '../events/suggest-type.ts';
 import type { HandlerRoute } from '../inbox/store.ts';
+import type { DispatchLogger } from './dispatch-hooks.ts';
 import { type ExamineOptions, examineFiles } from './examine-files.ts';
 import { findHandlerFiles } from './find-handler-files.ts';
 import { handlerEnvironment } from './handler-environment.ts';
@@ -26,13 +27,47 @@ export interface LoadedHandlers {
   readonly labels: readonly string[];
 }
 
+/** A file that cannot be used. */
+export interface FileFault {
+  /** Absolute path. */
+  readonly file: string;
+  /** One line with each reason. */
+  readonly message: string;
+}
+
+export interface ExaminedFolder extends LoadedHandlers {
+  readonly faults: readonly FileFault[];
+}
+
+export interface LoadOptions extends Partial<ExamineOptions> {
+  /** Only this file. */
+  readonly only?: string;
+  /** Handlers of other files, whose names are taken. */
+  readonly loaded?: readonly LoadedHandler[];
+}
+
 /**
- * Imports every handler file of a folder once, in a thread of its own, and says what each one takes.
+ * As `examineFolder`.
  *
  * @throws SettingsError naming each file that cannot be used, with its reason.
  */
-export async function loadHandlers(dir: string, options: Partial<ExamineOptions> = {}): Promise<LoadedHandlers> {
-  const { files, warnings: passedOver } = await findHandlerFiles(dir, show);
+export async function loadHandlers(dir: string, options: LoadOptions = {}): Promise<LoadedHandlers> {
+  const { faults, ...loaded } = await examineFolder(dir, options);
+  if (faults.length > 0) throw new SettingsError(faults.map(({ message }) => message));
+  return loaded;
+}
+
+/**
+ * Imports every handler file of a folder once, in a thread of its own, and says what each one takes.
+ *
+ * @throws SettingsError where the folder cannot be read
+ */
+export async function examineFolder(
+  dir: string,
+  { only, loaded = [], ...options }: LoadOptions = {},
+): Promise<ExaminedFolder> {
+  const found = await findHandlerFiles(dir, show);
+  const files = found.files.filter((file) => only === undefined || file === only);
   const { results, modules } = await examineFiles(dir, files, {
     logLevel: 'info',
     logFd: 1,
@@ -41,22 +76,29 @@ export async function loadHandlers(dir: string, options: Partial<ExamineOptions>
     env: handlerEnvironment(options.env),
   });
   const handlers: LoadedHandler[] = [];
-  const faults: string[] = [];
-  const warnings = [...passedOver];
+  const faults: FileFault[] = [];
+  const warnings = only === undefined ? [...found.warnings] : [];
   const labels = new Set<string>();
   for (const [index, file] of files.entries()) {
     const result = results[index] ?? { reasons: ['it was not looked at'] };
     const shown = show(file);
     if ('reasons' in result) {
       for (const reason of result.reasons) {
-        faults.push(`${shown} is no usable handler: ${reason}; mend it, or move it out of HANDLERS_DIR`);
+        faults.push({
+          file,
+          message: `${shown} is no usable handler: ${reason}; mend it, or move it out of HANDLERS_DIR`,
+        });
       }
       continue;
     }
     const { name, ordered, idle } = result.facts;
-    const namesake = handlers.find(({ handler }) => handler === name);
+    const namesake = [...loaded, ...handlers].find(({ handler }) => handler === name);
     if (namesake !== undefined) {
-      faults.push(`${shown} and ${show(namesake.file)} both name their handler ${name}; give one of them another name`);
+      faults.push({
+        file,
+        message: `${shown} and ${show(namesake.file)} both name their handler ${name}; give one of them another name`,
+      });
+      continue;
     }
     const events = [...new Set(result.facts.events.map(canonicalType))];
     for (const event of events.filter((one) => !isKnown(one))) {
@@ -66,8 +108,13 @@ export async function loadHandlers(dir: string, options: Partial<ExamineOptions>
     }
     handlers.push({ handler: name, ordered, events, file, idle, modules });
   }
-  if (faults.length > 0) throw new SettingsError(faults);
-  return { handlers, warnings, labels: [...labels] };
+  return { handlers, faults, warnings, labels: [...labels] };
+}
+
+/** Tells of what is worth a line in the log and no fault. */
+export function logFindings({ warnings, labels }: LoadedHandlers, logger: Pick<DispatchLogger, 'info' | 'warn'>): void {
+  for (const warning of warnings) logger.warn(warning);
+  if (labels.length > 0) logger.info({ labels }, 'handlers take these as custom labels, and no other spelling of them');
 }
 
 function isKnown(event: string): boolean {

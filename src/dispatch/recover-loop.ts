@@ -25,6 +25,7 @@ export class RecoverLoop {
   readonly #registry: HandlerRegistry;
   readonly #end = new AbortController();
   #registeredAt = 0;
+  #mustRegister = false;
   #hasStarted = false;
 
   constructor(options: RecoverLoopOptions) {
@@ -62,8 +63,22 @@ export class RecoverLoop {
     void this.#registry.signOff();
   }
 
+  /** To be called when this process has other handlers than before. Never rejects. */
+  async registerAgain(): Promise<void> {
+    // Before the start has registered any, it will.
+    if (!this.#hasStarted) return;
+    try {
+      await this.#register(true);
+      await this.#registry.warnOfOrphans();
+    } catch (err) {
+      this.#mustRegister = true;
+      this.#options.logger.warn({ err }, 'handlers could not be registered; it is tried again');
+    }
+  }
+
   async #register(isNew: boolean): Promise<void> {
     await this.#registry.register(isNew);
+    this.#mustRegister = false;
     this.#registeredAt = performance.now();
   }
 
@@ -71,8 +86,8 @@ export class RecoverLoop {
     while (await this.#wait(this.#options.intervalMs ?? INTERVAL_MS)) {
       try {
         if ((await this.#recover()) > 0) this.#options.onRecovered();
-        if (performance.now() - this.#registeredAt < REGISTER_MS) continue;
-        await this.#register(false);
+        if (!this.#mustRegister && performance.now() - this.#registeredAt < REGISTER_MS) continue;
+        await this.#register(this.#mustRegister);
         await this.#registry.warnOfOrphans();
       } catch (err) {
         this.#options.logger.warn({ err }, 'lost leases could not be taken back; it is tried again');

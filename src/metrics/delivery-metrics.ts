@@ -14,7 +14,11 @@ export interface DeliveryReadings {
 export type DeliveryMetrics = ReturnType<typeof createDeliveryMetrics>;
 
 /** `read` is called for each gauge of a scrape, and gives `undefined` where the store does not answer: the last value stands. */
-export function createDeliveryMetrics(registries: Registries, read: () => Promise<DeliveryReadings | undefined>) {
+export function createDeliveryMetrics(
+  registries: Registries,
+  read: () => Promise<DeliveryReadings | undefined>,
+  faultyHandlerFiles: () => number,
+) {
   const registers = both(registries);
   return {
     runs: new Counter({
@@ -44,6 +48,14 @@ export function createDeliveryMetrics(registries: Registries, read: () => Promis
       async collect() {
         const readings = await read();
         for (const [state, count] of Object.entries(readings?.deliveries ?? {})) this.set({ state }, count);
+      },
+    }),
+    faultyFiles: new Gauge({
+      name: 'instantly_faulty_handler_files',
+      help: 'Handler files that cannot be loaded, or not yet; deliveries of their handlers wait.',
+      registers,
+      collect() {
+        this.set(faultyHandlerFiles());
       },
     }),
     oldestPending: new Gauge({

@@ -55,6 +55,7 @@ describe('leases', () => {
       store: rig.store,
       routes: () => [],
       owner: undefined,
+      keepsOthers: () => false,
       maxAttempts: 3,
       clock: () => time,
       logger: rig.log.logger,
@@ -84,6 +85,7 @@ describe('handlers of processes that share a store', () => {
     new HandlerRegistry({
       store: rig.store,
       owner,
+      keepsOthers: () => false,
       logger: rig.log.logger,
       routes: () => routes.map(([handler, event]) => ({ handler, events: [event], ordered: true })),
     });

@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
   ['open-store.ts', 'route-source.ts', 'live-settings.ts', 'presence-reporter.ts', 'secret-ages.ts', 'token-source.ts'],
   ['compose-metrics.ts'],
-  ['compose-secrets.ts', 'compose-watch.ts'],
+  ['compose-handlers.ts', 'compose-secrets.ts', 'compose-watch.ts'],
   ['compose-http.ts'],
   ['compose.ts'],
   ['main.ts'],

@@ -15,6 +15,7 @@ import { HandlerFolder, TestLog } from './dispatch-support.ts';
 import { createTestStore, type TestStore } from './inbox-support.ts';
 
 const SETTINGS = {
+  strict: true,
   concurrency: 8,
   timeoutMs: 5_000,
   maxAttempts: 5,

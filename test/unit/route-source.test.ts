@@ -13,7 +13,7 @@ function create(registered: HandlerRoute[] | Error, follow: boolean) {
   const warnings: string[] = [];
   const store = { registered, reads: 0 };
   source = new RouteSource({
-    own: [handlerOf('own')],
+    own: () => [handlerOf('own')],
     follow,
     logger: { warn: (message: unknown) => warnings.push(String(message)) },
     store: {
