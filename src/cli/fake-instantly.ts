@@ -35,14 +35,15 @@ The control side, below /_fake, answers calls from this machine only, without a 
 
   events      a payload as it is, or the next samples of a type; "deliver": false: it happens, and no webhook tells of it
   faults      401, 402, 403, 404, 429, 500, 503, "hang", "drop", "broken-json", "edge" (403 in HTML), {"lacks": FIELD},
-              {"adds": FIELD}, {"afterwards": 500} (the call takes effect and its answer is lost); operation "*" is any
+              {"nulls": FIELD}, {"adds": FIELD}, {"answer": JSON} (in place of its own), {"status": 429, "retryAfter": 2},
+              {"afterwards": 500} (the call takes effect and its answer is lost); operation "*" is any
   advance     moves its clock on and runs the retries that fall due
 
 --set-up FILE is JSON; every name in it may be left out:
   workspace {id, name, ownerId, ownerName} · plan "hypergrowth", "growth" (no webhooks) or "none" · keys [{name, scopes, key}] ·
   labels [{interest_status, label}] · webhooks [as POST /api/v2/webhooks takes them] · analytics [{date, campaign_id, sent, ...}] ·
   retryDelaysMs [5000, 15000] · timeoutMs 10000 · disableAfter 5 · whileDisabled "nothing" or "failed" · logLimit 100000 ·
-  rateLimit · cursorAtEnd true · deliverTo · allowRemote`;
+  rateLimit · cursorAtEnd true · nullEventType "refused" or "taken" · requireUserAgent false · deliverTo · allowRemote`;
 
 interface FakeOptions {
   readonly port: number;

@@ -51,12 +51,12 @@ export class Analytics {
     if (every === 'sent' && payload['is_first'] === true) cell.counts.new_leads_contacted += 1;
   }
 
-  /** @param from @param until epoch milliseconds; a day is in where its midnight (UTC) is */
+  /** @param from @param until epoch milliseconds; a day is in where it begins (UTC) between them: one that begins with the end is not */
   list(campaignId: string | undefined, from: number, until: number): DailyAnalytics[] {
     const days = new Map<string, Record<DailyCount, number>>();
     for (const cell of this.#cells.values()) {
       const midnight = Date.parse(`${cell.date}T00:00:00Z`);
-      if (midnight < from || midnight > until) continue;
+      if (midnight < from || midnight >= until) continue;
       if (campaignId !== undefined && cell.campaignId !== campaignId.toLowerCase()) continue;
       const day = days.get(cell.date) ?? noCounts();
       for (const name of DAILY_COUNTS) day[name] += cell.counts[name];

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from './api-error.ts';
 import type { Silence } from './faults.ts';
-import { findKey, handleApi } from './handle-api.ts';
+import { findKey, handleApi, readWorkspace } from './handle-api.ts';
 import { findOperation } from './operations.ts';
-import { afterwards, beforehand, failure, type Outcome, send } from './outcome.ts';
+import { afterwards, beforehand, failure, type Outcome, REFUSED_AT_EDGE, send } from './outcome.ts';
 import type { Service } from './service.ts';
 
 const PREFIX = '/api/v2';
@@ -26,11 +26,14 @@ export async function answerRequest(
     path,
     status: typeof outcome === 'string' ? null : outcome.status,
     keyId: key?.id ?? null,
+    userAgent: incoming.headers['user-agent'] ?? null,
+    asWorkspace: readWorkspace(incoming) ?? null,
     at: service.clock.now(),
   });
   send(outgoing, outcome);
 
   async function decide(): Promise<Outcome | Silence> {
+    if (service.needsUserAgent && isDefaultAgent(incoming.headers['user-agent'])) return REFUSED_AT_EDGE;
     if (found === undefined) return failure(new ApiError(404, `Route ${method}:${url.pathname} not found`));
     const fault = service.faults.take(found.operation);
     const instead = beforehand(fault);
@@ -41,4 +44,9 @@ export async function answerRequest(
       return failure(error);
     }
   }
+}
+
+/** What libraries call themselves where their user gives no name. */
+function isDefaultAgent(agent = ''): boolean {
+  return agent === '' || /^(?:node|undici|axios|got|curl|wget|python|go-http-client|java|okhttp)\b/i.test(agent);
 }

@@ -11,6 +11,9 @@ export interface Call {
   readonly status: number | null;
   /** null where no known key came with it. */
   readonly keyId: string | null;
+  readonly userAgent: string | null;
+  /** Its header `x-as-workspace`. */
+  readonly asWorkspace: string | null;
   /** Epoch milliseconds. */
   readonly at: number;
 }

@@ -65,8 +65,7 @@ function findFault(value: unknown, schema: Schema, at: string): string | undefin
   }
   if (Array.isArray(value)) return findItemFault(value, schema, at);
   if (isObject(value)) return findKeyFault(value, schema, at);
-  // The published enumerations beside a type that may be null do not list it.
-  if (schema.enum !== undefined && value !== null && !schema.enum.includes(value)) {
+  if (schema.enum !== undefined && !schema.enum.includes(value)) {
     return `${at} must be equal to one of the allowed values`;
   }
   return undefined;

@@ -73,6 +73,8 @@ const schema: z.ZodType<SetUp> = z
     logLimit: z.int().min(1).max(MAX_LOG).exactOptional(),
     rateLimit: z.int().min(1).exactOptional(),
     cursorAtEnd: z.boolean().exactOptional(),
+    nullEventType: z.enum(['refused', 'taken']).exactOptional(),
+    requireUserAgent: z.boolean().exactOptional(),
     deliverTo: z.url({ protocol: /^https?$/ }).exactOptional(),
     allowRemote: z.boolean().exactOptional(),
   })

@@ -14,7 +14,10 @@ const fault: z.ZodType<Fault> = z.union([
   z.enum(['broken-json', 'edge']),
   z.strictObject({ afterwards: z.union([status, silent]) }),
   z.strictObject({ lacks: field }),
+  z.strictObject({ nulls: field }),
   z.strictObject({ adds: field }),
+  z.strictObject({ answer: z.json() }),
+  z.strictObject({ status, retryAfter: z.int().min(0).max(86_400) }),
 ]);
 
 const operation = z.custom<Operation | '*'>(

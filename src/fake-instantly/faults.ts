@@ -19,8 +19,14 @@ export type Fault =
   | { readonly afterwards: StatusFault | Silence }
   /** The answer, or each of its items, without this field. */
   | { readonly lacks: string }
+  /** The answer, or each of its items, with null in this field. */
+  | { readonly nulls: string }
   /** The answer, and each of its items, with this field more. */
-  | { readonly adds: string };
+  | { readonly adds: string }
+  /** The call has its effect, and this is answered, with 200. */
+  | { readonly answer: unknown }
+  /** With a Retry-After of so many seconds, which the document has for OAuth alone. */
+  | { readonly status: StatusFault; readonly retryAfter: number };
 
 export const STATUS_FAULTS = [401, 402, 403, 404, 429, 500, 503] as const satisfies readonly StatusFault[];
 
@@ -79,17 +85,18 @@ export function statusError(status: StatusFault): ApiError {
 /** The answer as the fault has it. */
 export function disfigure(body: unknown, fault: Fault | undefined): unknown {
   if (typeof fault !== 'object') return body;
-  if ('lacks' in fault) return withoutField(body, fault.lacks);
+  if ('answer' in fault) return fault.answer;
+  if ('lacks' in fault) return changeField(body, fault.lacks, undefined);
+  if ('nulls' in fault) return changeField(body, fault.nulls, null);
   return 'adds' in fault ? withField(body, fault.adds) : body;
 }
 
-function withoutField(body: unknown, field: string): unknown {
-  if (Array.isArray(body)) return body.map((item) => withoutField(item, field));
+/** @param value `undefined`: JSON leaves it out */
+function changeField(body: unknown, field: string, value: null | undefined): unknown {
+  if (Array.isArray(body)) return body.map((item) => changeField(item, field, value));
   if (!isObject(body)) return body;
-  if (Object.hasOwn(body, field)) {
-    return Object.fromEntries(Object.entries(body).filter(([name]) => name !== field));
-  }
-  return mapLists(body, (item) => withoutField(item, field));
+  if (Object.hasOwn(body, field)) return { ...body, [field]: value };
+  return mapLists(body, (item) => changeField(item, field, value));
 }
 
 function withField(body: unknown, field: string): unknown {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream/promises';
 import { ApiError } from './api-error.ts';
-import { checkSchema } from './check-schema.ts';
+import { checkSchema, isObject } from './check-schema.ts';
 import { OPERATIONS, type Operation, type OperationRules } from './operations.ts';
 import { readJsonBody } from './read-body.ts';
 import { readQuery } from './read-query.ts';
@@ -32,9 +33,10 @@ export async function handleApi(service: Service, request: ApiRequest, key: ApiK
   if (!service.rateLimit.admit()) throw new ApiError(429, 'Rate limit exceeded');
   checkScope(key, rules.scope);
   checkPlan(service.plan, rules.needsWebhooks);
-  const body = await readJsonBody(incoming, API_BODY_BYTES);
+  const body = rules.body === undefined ? await ignoreBody(incoming) : await readJsonBody(incoming, API_BODY_BYTES);
   if (operation.includes('{id}')) checkSchema({ id }, { type: 'object', properties: { id: UUID_SCHEMA } }, 'params');
-  if (rules.body !== undefined) checkSchema(body ?? null, rules.body, 'body');
+  if (rules.body !== undefined)
+    checkSchema((service.takesNullType ? withType(body) : body) ?? null, rules.body, 'body');
   const query = readQuery(search, rules.query);
   checkSchema(query, rules.query, 'querystring');
   const caller = {
@@ -42,7 +44,23 @@ export async function handleApi(service: Service, request: ApiRequest, key: ApiK
     userAgent: incoming.headers['user-agent'] ?? null,
     keyId: key.id,
   };
-  return await RUN[operation](service, { id, query, body, caller });
+  return await RUN[operation](service, { id, query, body, caller, workspaceId: readWorkspace(incoming) });
+}
+
+/** As a server checks it that takes null for `event_type`. */
+function withType(body: unknown): unknown {
+  return isObject(body) && body['event_type'] === null ? { ...body, event_type: 'all_events' } : body;
+}
+
+/** Where the document knows no body, none is wrong. */
+async function ignoreBody(incoming: IncomingMessage): Promise<undefined> {
+  incoming.resume();
+  await finished(incoming);
+}
+
+/** The sub-workspace that an agency's key acts on. */
+export function readWorkspace({ headers }: IncomingMessage): string | undefined {
+  return headers['x-as-workspace']?.toString();
 }
 
 /** The key whose text the request bears. */

@@ -1,4 +1,3 @@
-import { ApiError } from './api-error.ts';
 import { isUuid } from './check-schema.ts';
 import type { Page } from './shapes.ts';
 
@@ -13,14 +12,14 @@ export interface PageQuery {
 
 /**
  * @param cursorAtEnd whether the last page has a cursor too, so that only an empty page tells the end
- * @throws ApiError 400 for a cursor that this service cannot have given
  */
 export function makePage<T extends { readonly id: string }>(
   newestFirst: Iterable<T>,
   { limit = DEFAULT_LIMIT, starting_after: after }: PageQuery,
   cursorAtEnd: boolean,
 ): Page<T> {
-  if (after !== undefined && !isUuid(after)) throw new ApiError(400, 'Invalid starting_after');
+  // Any text is a cursor by the document; behind one that this service has not given there is nothing.
+  if (after !== undefined && !isUuid(after)) return { items: [] };
   const cursor = after?.toLowerCase();
   const items: T[] = [];
   let more = false;

@@ -30,6 +30,10 @@ export interface SetUp {
   readonly rateLimit?: number;
   /** Whether a list's last page has a cursor too; default true. */
   readonly cursorAtEnd?: boolean;
+  /** Whether a subscription's `event_type` may be null, which the document says in one place and not in another; default: refused. */
+  readonly nullEventType?: 'refused' | 'taken';
+  /** Whether a client that does not name itself is refused at the edge (403 in HTML); default false. */
+  readonly requireUserAgent?: boolean;
   /** Every delivery goes to this address, with the webhook's own path and query. */
   readonly deliverTo?: string;
   /** Default false: deliveries to other machines fail unsent. */

@@ -7,6 +7,8 @@ export interface Outcome {
   readonly status: number;
   readonly type: string;
   readonly text: string;
+  /** Seconds, for the header of that name. */
+  readonly retryAfter?: number;
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -21,10 +23,15 @@ export function failure(error: unknown): Outcome {
   return { status, type: JSON_TYPE, text: JSON.stringify(body) };
 }
 
+export const REFUSED_AT_EDGE: Outcome = { status: 403, type: 'text/html; charset=utf-8', text: EDGE_PAGE };
+
 /** What a fault answers without asking the service. */
 export function beforehand(fault: Fault | undefined): Outcome | Silence | undefined {
+  if (typeof fault === 'object' && 'status' in fault) {
+    return { ...failure(statusError(fault.status)), retryAfter: fault.retryAfter };
+  }
   if (fault === undefined || typeof fault === 'object' || fault === 'broken-json') return undefined;
-  if (fault === 'edge') return { status: 403, type: 'text/html; charset=utf-8', text: EDGE_PAGE };
+  if (fault === 'edge') return REFUSED_AT_EDGE;
   return typeof fault === 'number' ? failure(statusError(fault)) : fault;
 }
 
@@ -46,7 +53,8 @@ export function send(outgoing: ServerResponse, outcome: Outcome | Silence): void
     outgoing.destroy();
     return;
   }
-  const { status, type, text } = outcome;
+  const { status, type, text, retryAfter } = outcome;
+  if (retryAfter !== undefined) outgoing.setHeader('retry-after', retryAfter);
   // What is left of a body that was not read must not be taken for the next request.
   if (!outgoing.req.complete) outgoing.setHeader('connection', 'close');
   outgoing.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });

@@ -27,7 +27,7 @@ export function readRange(query: Query, wholeDays: boolean): Range {
 function readTime(query: Query, name: string): number | undefined {
   const text = textOf(query, name);
   if (text === undefined) return undefined;
-  const time = isDate(text) ? Date.parse(`${text}T00:00:00Z`) : /T/.test(text) ? parseTimestamp(text) : null;
+  const time = parseTimestamp(text);
   if (time === null) throw new ApiError(400, `Invalid ${name}`);
   return time;
 }

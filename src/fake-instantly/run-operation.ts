@@ -19,6 +19,8 @@ export interface Request {
   readonly query: Query;
   readonly body: unknown;
   readonly caller: Caller;
+  /** Of the header that an agency acts on a sub-workspace by; there is one workspace here, so it is named and nothing else. */
+  readonly workspaceId: string | undefined;
 }
 
 type Run = (service: Service, request: Request) => unknown;
@@ -75,7 +77,8 @@ export const RUN: Readonly<Record<Operation, Run>> = {
     const filter = { activityType, search: textOf(query, 'search'), ...readRange(query, true) };
     return pageOf(service, service.audit.newestFirst(filter), query);
   },
-  'GET /workspaces/current': ({ owner, plan, created }) => describeWorkspace(owner, plan, created),
+  'GET /workspaces/current': ({ owner, plan, created }, { workspaceId = owner.workspaceId }) =>
+    describeWorkspace({ ...owner, workspaceId }, plan, created),
 };
 
 function pageOf<T extends { readonly id: string }>(

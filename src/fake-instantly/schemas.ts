@@ -17,6 +17,7 @@ const WEBHOOK_KEYS: Readonly<Record<string, Schema>> = {
   campaign: { type: ['string', 'null'], format: 'uuid' },
   name: { type: ['string', 'null'] },
   target_hook_url: { type: 'string', format: 'uri', pattern: '^https?://' },
+  // Null by its type, and not by the list of its values: a server that validates by the list refuses it.
   event_type: { type: ['string', 'null'], enum: SUBSCRIPTIONS },
   custom_interest_value: { type: ['number', 'null'] },
   headers: { type: ['object', 'null'], additionalProperties: { type: 'string' } },
@@ -28,23 +29,26 @@ const object = (properties: Readonly<Record<string, Schema>>): Schema => ({
   additionalProperties: false,
 });
 
+/** The document forbids no further names in a query: those are ignored. */
+const query = (properties: Readonly<Record<string, Schema>>): Schema => ({ type: 'object', properties });
+
 export const QUERIES = {
-  none: object({}),
-  page: object(PAGE),
-  webhooks: object({
+  none: query({}),
+  page: query(PAGE),
+  webhooks: query({
     ...PAGE,
     campaign: { type: 'string', format: 'uuid' },
     event_type: { type: 'string', enum: FILTERED_SUBSCRIPTIONS },
   }),
-  webhookEvents: object({ ...PAGE, success: { type: 'boolean' }, ...WINDOW, search: { type: 'string' } }),
-  window: object(WINDOW),
-  daily: object({
+  webhookEvents: query({ ...PAGE, success: { type: 'boolean' }, ...WINDOW, search: { type: 'string' } }),
+  window: query(WINDOW),
+  daily: query({
     campaign_id: { type: 'string', format: 'uuid' },
     start_date: { type: 'string' },
     end_date: { type: 'string' },
     campaign_status: { type: 'number', enum: [-99, -1, -2, 0, 1, 2, 3, 4] },
   }),
-  auditLogs: object({
+  auditLogs: query({
     ...PAGE,
     limit: { type: 'integer', minimum: 1, maximum: 1_000 },
     activity_type: { type: 'number' },

@@ -32,6 +32,8 @@ export interface Service {
   readonly plan: Plan;
   readonly labels: readonly Label[];
   readonly cursorAtEnd: boolean;
+  readonly takesNullType: boolean;
+  readonly needsUserAgent: boolean;
   /** ISO 8601. */
   readonly created: string;
   readonly clock: Clock;
@@ -78,6 +80,8 @@ export function createService(options: FakeInstantlyOptions): Service {
     ...{ owner, labels, clock, audit, keys, webhooks, log, poster, deliveries, analytics },
     plan: options.plan ?? 'hypergrowth',
     cursorAtEnd: options.cursorAtEnd ?? true,
+    takesNullType: options.nullEventType === 'taken',
+    needsUserAgent: options.requireUserAgent ?? false,
     created: isoNow(),
     faults: new Faults(),
     rateLimit: new RateLimit(() => clock.now(), options.rateLimit),

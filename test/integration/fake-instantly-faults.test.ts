@@ -159,6 +159,8 @@ describe('the record of calls', () => {
       path: '/webhooks',
       status: 200,
       keyId: expect.any(String),
+      userAgent: 'node',
+      asWorkspace: null,
       at: time,
     });
     expect(second).toMatchObject({ operation: 'DELETE /webhooks/{id}', path: '/webhooks/nonsense', status: 400 });
@@ -199,6 +201,21 @@ describe('the control side', () => {
     });
   });
 
+  test('has fields null, another answer, and a time to wait told', async () => {
+    const plan = (operation: string, fault: unknown) => control('POST /_fake/faults', { operation, fault });
+    await plan('GET /webhooks', { nulls: 'status' });
+    expect(await (await get('/webhooks')).json()).toMatchObject({ items: [{ status: null }] });
+    await plan('GET /webhooks/event-types', { lacks: 'label' });
+    expect(JSON.stringify(await (await get('/webhooks/event-types')).json())).not.toContain('label');
+    await plan('POST /webhooks/{id}/test', { answer: {} });
+    const [webhook] = fake.webhooks();
+    expect(await callFake(fake, `POST /webhooks/${webhook?.id}/test`)).toEqual({ status: 200, body: {} });
+    expect(target.received).toHaveLength(1);
+    await plan('GET /webhooks', { status: 429, retryAfter: 7 });
+    const refused = await get('/webhooks');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '7']);
+  });
+
   test('an event that no webhook tells of is in the analytics alone', async () => {
     const { body } = await control('POST /_fake/events', { type: 'email_sent', count: 2, deliver: false });
     expect(body).toMatchObject({ events: 2, attempts: [] });
@@ -212,6 +229,8 @@ describe('the control side', () => {
     ['POST /_fake/events', [1]],
     ['POST /_fake/faults', { operation: 'GET /nonsense', fault: 500 }],
     ['POST /_fake/faults', { operation: 'GET /webhooks', fault: 418 }],
+    ['POST /_fake/faults', { operation: 'GET /webhooks', fault: { status: 429 } }],
+    ['POST /_fake/faults', { operation: 'GET /webhooks', fault: { nulls: '' } }],
     ['POST /_fake/faults', { operation: 'GET /webhooks', fault: 500, times: 0 }],
     ['POST /_fake/advance', { ms: -1 }],
     ['POST /_fake/rate-limit', { perSecond: 0 }],

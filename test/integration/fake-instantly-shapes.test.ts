@@ -160,7 +160,6 @@ beforeAll(async () => {
   });
   labelId = await create({
     target_hook_url: `${target.url}/label`,
-    event_type: null,
     custom_interest_value: 11,
     campaign: '01993c5e-7b12-7a40-9d3f-5e8c21b7a604',
     headers: { 'x-webhook-secret': 'open sesame' },
@@ -282,8 +281,11 @@ describe('the analytics', () => {
         (await callFake(other, `GET /campaigns/analytics/daily?${query}`)).body;
       expect(await ask(`campaign_id=${campaign}`)).toMatchObject([{ date: '2026-09-01' }]);
       expect(await ask('start_date=2026-09-01')).toMatchObject([{ date: '2026-09-01' }]);
-      expect(await ask('end_date=2026-08-31')).toMatchObject([{ date: '2026-08-31' }]);
-      expect(await ask('start_date=2026-09-01T00:00:00.000Z&end_date=2026-09-01')).toHaveLength(1);
+      // A bare date is its midnight, so the day that begins then is not in.
+      expect(await ask('end_date=2026-08-31')).toEqual([]);
+      expect(await ask('end_date=2026-09-01')).toMatchObject([{ date: '2026-08-31' }]);
+      expect(await ask('end_date=2026-08-31T23:59:59.999Z')).toMatchObject([{ date: '2026-08-31' }]);
+      expect(await ask('start_date=2026-09-01T00:00:00.000Z&end_date=2026-09-02')).toHaveLength(1);
       expect(await ask('campaign_status=2')).toEqual([]);
     } finally {
       await other.close();
