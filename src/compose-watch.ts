@@ -92,6 +92,11 @@ export class RegistrationWatch {
     ]);
     const { reader, writer } = openAccounts(instantly, 'service', (entry) => trail.record(entry));
     if (reader === undefined) return undefined;
+    const { proxy } = instantly;
+    if (proxy !== undefined) {
+      const except = proxy.except === undefined ? '' : `, save for ${proxy.except} (NO_PROXY)`;
+      logger.info(`calls to Instantly go through the proxy ${proxy.location} (HTTPS_PROXY)${except}`);
+    }
     return new Watch({
       store,
       reader,

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../config/product.ts';
 import { endDespiteThreads } from '../end-despite-threads.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { Interrupted } from './interrupt.ts';
@@ -16,7 +16,7 @@ const END_LIMIT_MS = 3_000;
 
 const program = new Command('instantly-receiver')
   .description('Receives Instantly webhooks: proves the caller, stores before it answers, audits, runs handlers.')
-  .version(readVersion(), '-V, --version', 'print the version')
+  .version(VERSION, '-V, --version', 'print the version')
   .showHelpAfterError('(see --help)')
   .exitOverride();
 
@@ -76,9 +76,4 @@ function report(error: unknown): number {
   }
   process.stderr.write(`error: ${printableLines(error instanceof Error ? error.message : String(error))}\n`);
   return FAILED;
-}
-
-function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return String(version);
 }

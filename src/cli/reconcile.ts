@@ -155,7 +155,7 @@ function show(report: ReconcileReport, { dryRun, json }: ReconcileCommand): void
     ['delivered in the end', report.succeeded],
     ['held already', report.held],
     [dryRun === true ? 'would be recovered' : 'recovered', report.recovered],
-    ['no JSON object', report.unreadable],
+    ['no payload to read', report.unreadable],
   ]);
   if (report.complete) return;
   print('The log was not read to its end.\n');

@@ -4,7 +4,7 @@ import { SettingsError } from '../errors/problem.ts';
 import { confirmDelivery } from '../instantly/confirm-delivery.ts';
 import { describeWebhook, repairCommand } from '../instantly/describe-webhook.ts';
 import { ownWebhooks, type Registered, type Registration, registerWebhook } from '../instantly/register-webhook.ts';
-import type { Webhook } from '../instantly/schemas.ts';
+import { type Webhook, withTold } from '../instantly/schemas.ts';
 import { readTokenBook } from '../instantly/token-book.ts';
 import { commandSettings } from './open-store.ts';
 import { note, noteLimit, print, printJson, printTable } from './print.ts';
@@ -128,11 +128,12 @@ async function testOne(tools: WritingTools, id: string | undefined, withinMs: nu
   const webhook = await choose(tools, id);
   const { book } = await readTokenBook(store);
   const described = describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
-  if (described.tokenId === null || described.token !== 'right') {
+  if (webhook.headers && described.token !== 'right') {
     throw new Error(
       `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "${repairCommand(described)}" sets one that is let in`,
     );
   }
+  // Where Instantly does not tell what it carries, a delivery that is let in does.
   const facts = { webhookId: webhook.id, tokenId: described.tokenId };
   return { ...facts, ...(await confirmDelivery({ ...tools, ...facts, withinMs })) };
 }
@@ -142,7 +143,11 @@ export async function resume(id: string | undefined, { json }: JsonOptions): Pro
     const webhook = await audited(
       tools,
       'webhook.resume',
-      async () => tools.writer.resumeWebhook((await choose(tools, id)).id, tools.signal),
+      async () => {
+        const before = await choose(tools, id);
+        const { status: _, timestamp_error: __, ...rest } = before;
+        return withTold(rest, await tools.writer.resumeWebhook(before.id, tools.signal));
+      },
       (resumedOne) => ({ webhookId: resumedOne.id }),
     );
     const { book } = await readTokenBook(tools.store);
@@ -150,7 +155,8 @@ export async function resume(id: string | undefined, { json }: JsonOptions): Pro
   });
   if (json) printJson(resumed);
   else {
-    print(`Webhook ${resumed.id} is ${resumed.status}.\n`);
+    const { status } = resumed;
+    print(`Webhook ${resumed.id} is ${status === 'unknown' ? 'resumed; Instantly tells no status of it' : status}.\n`);
     note('The command "reconcile --all" fetches what Instantly logged meanwhile.');
   }
 }

@@ -4,6 +4,7 @@ import { MISSING_AUDIT_KEY } from './check-together.ts';
 import { findLocalFile } from './find-local-file.ts';
 import type { SecretsInUse } from './gather-secrets.ts';
 import { keptSecretFile } from './keep-secrets.ts';
+import { parseProxyUrl } from './parse-url.ts';
 import type { Environment } from './read-environment.ts';
 import { show } from './read-text-file.ts';
 import { Secret } from './secret.ts';
@@ -12,6 +13,7 @@ import type {
   AuditSettings,
   AuthenticationSettings,
   InstantlySettings,
+  ProxySettings,
   Settings,
   StoreSettings,
 } from './settings.ts';
@@ -88,12 +90,22 @@ function buildInstantly(parsed: ParsedSettings): InstantlySettings {
   const writeKey = keyOf('INSTANTLY_WRITE_KEY');
   return Object.freeze({
     apiUrl: parsed.INSTANTLY_API_URL,
+    asWorkspace: parsed.INSTANTLY_AS_WORKSPACE,
+    proxy: buildProxy(parsed),
     readKey: keyOf('INSTANTLY_READ_KEY'),
     writeKey,
     webhookUrl: parsed.PUBLIC_URL === undefined ? undefined : parsed.PUBLIC_URL + parsed.WEBHOOK_PATH,
     autoResume: (parsed.INSTANTLY_AUTO_RESUME ?? 'on') === 'on' && writeKey !== undefined,
     watchMs: parsed.INSTANTLY_WATCH_SECONDS * SECOND,
   });
+}
+
+function buildProxy({ HTTPS_PROXY: given, NO_PROXY: except, ...parsed }: ParsedSettings): ProxySettings | undefined {
+  if (given === undefined || parsed.INSTANTLY_API_URL.startsWith('http:')) return undefined;
+  const read = parseProxyUrl(given.reveal());
+  // One that cannot be used is a fault where a key is set, and else nothing goes through it.
+  if ('faults' in read) return undefined;
+  return Object.freeze({ url: new Secret(read.value.href), location: read.value.origin, except });
 }
 
 function buildStore(parsed: ParsedSettings): StoreSettings {

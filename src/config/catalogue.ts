@@ -9,6 +9,8 @@ interface CatalogueEntry {
   readonly secret?: true;
 }
 
+const API = 'Instantly API';
+
 /** Every setting there is, in the order of `.env.example`. Defaults, messages and the documents' tests derive from it. */
 export const CATALOGUE = {
   NODE_ENV: { group: 'Environment', default: '', meaning: 'production: refuse to start without a secret of your own.' },
@@ -181,41 +183,35 @@ export const CATALOGUE = {
     default: 'info',
     meaning: 'fatal, error, warn, info, debug, trace or silent.',
   },
-  INSTANTLY_API_KEY: {
-    group: 'Instantly API',
-    default: '',
-    meaning: 'API key for what has no key of its own below.',
-    secret: true,
-  },
+  INSTANTLY_API_KEY: { group: API, default: '', meaning: 'API key for what has none of its own below.', secret: true },
   INSTANTLY_READ_KEY: {
-    group: 'Instantly API',
+    group: API,
     default: '',
     meaning: 'API key for reading; falls back to INSTANTLY_API_KEY.',
     secret: true,
   },
   INSTANTLY_WRITE_KEY: {
-    group: 'Instantly API',
+    group: API,
     default: '',
     meaning: 'API key for writing; falls back to INSTANTLY_API_KEY.',
     secret: true,
   },
-  INSTANTLY_API_URL: {
-    group: 'Instantly API',
-    default: 'https://api.instantly.ai',
-    meaning: 'Base address of the API.',
-  },
+  INSTANTLY_API_URL: { group: API, default: 'https://api.instantly.ai', meaning: 'Base address of the API.' },
+  INSTANTLY_AS_WORKSPACE: { group: API, default: '', meaning: "Sub-workspace that an agency's key acts on." },
+  HTTPS_PROXY: { group: API, default: '', meaning: 'Proxy for calls to Instantly, such as http://HOST:PORT.' },
+  NO_PROXY: { group: API, default: '', meaning: 'Hosts that are called without it, comma-separated.' },
   INSTANTLY_AUTO_RESUME: {
-    group: 'Instantly API',
+    group: API,
     default: '',
     meaning: 'on or off: resume a webhook that Instantly has disabled; on where there is a key for writing.',
   },
   INSTANTLY_WATCH_SECONDS: {
-    group: 'Instantly API',
+    group: API,
     default: '300',
     meaning: 'Seconds between two looks at the registration and the delivery log; none without a key for reading.',
   },
   SECRET_MAX_AGE_DAYS: {
-    group: 'Instantly API',
+    group: API,
     default: '90',
     meaning: 'Age from which the command doctor asks for a secret to be rotated.',
   },

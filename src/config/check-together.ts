@@ -1,5 +1,6 @@
 import { findSecretSlip } from './find-slip.ts';
 import { findUnfitKeys, isShortSecret } from './parse-keys.ts';
+import { parseProxyUrl } from './parse-url.ts';
 import type { Environment } from './read-environment.ts';
 import type { Secret } from './secret.ts';
 import type { ParsedSettings } from './settings-schema.ts';
@@ -27,7 +28,16 @@ export function findContradictions(parsed: Parsed, environment: Environment): st
       (message) => `INSTANTLY_SECRET ${message}`,
     ),
     ...checkStore(parsed, environment),
+    ...checkProxy(parsed),
   ];
+}
+
+/** One of another kind may be set for other programs, and does no harm where nothing goes through it. */
+function checkProxy({ HTTPS_PROXY: proxy, ...parsed }: Parsed): string[] {
+  const keys = [parsed.INSTANTLY_API_KEY, parsed.INSTANTLY_READ_KEY, parsed.INSTANTLY_WRITE_KEY];
+  if (proxy === undefined || keys.every((key) => key === undefined)) return [];
+  const read = parseProxyUrl(proxy.reveal());
+  return 'faults' in read ? read.faults.map((message) => `HTTPS_PROXY ${message}`) : [];
 }
 
 /** Secrets without which a process that serves must not start. */

@@ -21,6 +21,13 @@ export function parseSqliteUrl(text: string, cwd: string): Parsed<string> {
   return { value: resolve(cwd, path) };
 }
 
+/** An http or https URL; without a scheme, as curl takes it, http is meant. */
+export function parseProxyUrl(text: string): Parsed<URL> {
+  const url = URL.parse(/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`);
+  const fits = url !== null && /^https?:$/.test(url.protocol);
+  return fits ? { value: url } : fault('must be the http:// or https:// address of a proxy, or unset');
+}
+
 /** An https URL, or an http one to this machine; without credentials, query or fragment. The value has no slash at its end. */
 export function parseHttpsUrl(text: string): Parsed<string> {
   const url = URL.parse(text);

@@ -3,6 +3,7 @@ import { parseEnv } from 'node:util';
 import { isSecretSetting, isSecretVariable, isSettingName, SETTING_NAMES, type SettingName } from './catalogue.ts';
 import { lintDotenv } from './lint-dotenv.ts';
 import { DOTENV_LIMIT, explainUnreadable, readTextFile, show, UnreadableFile } from './read-text-file.ts';
+import { SHARED_NAMES } from './suggest-name.ts';
 
 const SECRET_FILE_LIMIT = 64 * 1024;
 
@@ -60,7 +61,7 @@ export function readEnvironment(
     files,
     isGiven: (name) => !without.has(name) && (variables.has(name) || files.has(name)),
     names: [...variables.keys()],
-    others: new Map([...setVariables(dotenv)].filter(([name]) => !isSettingName(name) && !isSecretVariable(name))),
+    others: new Map([...setVariables(dotenv)].filter(([name]) => isForHandlers(name))),
     faults,
     warnings,
   };
@@ -86,9 +87,16 @@ function isServiceLink(name: string, value: string): boolean {
   return /._(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)$/.test(name);
 }
 
+/** What is not ours; names that other programs share with us are theirs as well. */
+function isForHandlers(name: string): boolean {
+  return (!isSettingName(name) || SHARED_NAMES.has(name)) && !isSecretVariable(name);
+}
+
 function* setVariables(source: Readonly<Record<string, string | undefined>>): Generator<[string, string]> {
   for (const [name, value] of Object.entries(source)) {
-    if (value !== undefined && value.trim() !== '' && !isServiceLink(name, value)) yield [name, value];
+    if (value === undefined || value.trim() === '' || isServiceLink(name, value)) continue;
+    const upper = name.toUpperCase();
+    yield [SHARED_NAMES.has(upper) ? upper : name, value];
   }
 }
 

@@ -7,7 +7,8 @@ import { parseNetworks } from './parse-networks.ts';
 import { parseWholeNumber } from './parse-number.ts';
 import { parseSize } from './parse-size.ts';
 import { parseHttpsUrl, parseSqliteUrl } from './parse-url.ts';
-import type { Parsed } from './parsed.ts';
+import { fault, type Parsed } from './parsed.ts';
+import { Secret } from './secret.ts';
 import { SCHEME_NAMES } from './signature-schemes.ts';
 
 const DAY_SECONDS = 86_400;
@@ -26,6 +27,11 @@ function parsedBy<T>(parse: (text: string) => Parsed<T>) {
     for (const message of parsed.faults) context.addIssue({ code: 'custom', message });
     return z.NEVER;
   });
+}
+
+/** It travels as a header. */
+function parseWorkspaceId(text: string): Parsed<string> {
+  return /^[\w.-]{1,100}$/.test(text) ? { value: text } : fault("must be a workspace's id, as Instantly shows it");
 }
 
 const seconds = (min: number, max: number) => parsedBy((text) => parseWholeNumber(text, min, max, 'seconds'));
@@ -96,6 +102,9 @@ export function settingsSchema(cwd: string) {
     INSTANTLY_READ_KEY: parsedBy(parseBearerToken).optional(),
     INSTANTLY_WRITE_KEY: parsedBy(parseBearerToken).optional(),
     INSTANTLY_API_URL: parsedBy(parseHttpsUrl).prefault(CATALOGUE.INSTANTLY_API_URL.default),
+    INSTANTLY_AS_WORKSPACE: parsedBy(parseWorkspaceId).optional(),
+    HTTPS_PROXY: parsedBy((text) => ({ value: new Secret(text) })).optional(),
+    NO_PROXY: z.string().optional(),
     INSTANTLY_AUTO_RESUME: word('on', 'off').optional(),
     INSTANTLY_WATCH_SECONDS: seconds(1, DAY_SECONDS).prefault(CATALOGUE.INSTANTLY_WATCH_SECONDS.default),
     SECRET_MAX_AGE_DAYS: days(3650).prefault(CATALOGUE.SECRET_MAX_AGE_DAYS.default),

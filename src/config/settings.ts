@@ -85,6 +85,10 @@ export interface AuthenticationSettings {
 export interface InstantlySettings {
   /** Without a slash at its end. */
   readonly apiUrl: string;
+  /** The sub-workspace that the keys act on. */
+  readonly asWorkspace: string | undefined;
+  /** `undefined`: calls go straight, as those to an http address of this machine always do. */
+  readonly proxy: ProxySettings | undefined;
   /** For operations that change nothing. */
   readonly readKey: ApiKey | undefined;
   /** For the others; no reading path is given it. */
@@ -93,6 +97,14 @@ export interface InstantlySettings {
   readonly webhookUrl: string | undefined;
   readonly autoResume: boolean;
   readonly watchMs: number;
+}
+
+export interface ProxySettings {
+  readonly url: Secret;
+  /** The same for people, without user and password. */
+  readonly location: string;
+  /** NO_PROXY as it is written. */
+  readonly except: string | undefined;
 }
 
 export interface ApiKey {

@@ -1,4 +1,4 @@
-import { isSecretSetting, isSettingName, SETTING_NAMES } from './catalogue.ts';
+import { isSecretSetting, isSettingName, SETTING_NAMES, type SettingName } from './catalogue.ts';
 
 /** Shorter names lie too near to other programs' variables. */
 const MIN_LENGTH = 8;
@@ -11,7 +11,10 @@ const MAX_COMPARED = 100;
 /** Nobody else's variables begin with it, so an unknown one is worth a word even when it resembles none of ours. */
 const OWN_PREFIX = 'INSTANTLY_';
 
-const KNOWN_NAMES: readonly string[] = SETTING_NAMES.flatMap((name) =>
+/** Names of ours that other programs read as well, in capitals or not, beside others that look alike. */
+export const SHARED_NAMES: ReadonlySet<string> = new Set<SettingName>(['HTTPS_PROXY', 'NO_PROXY']);
+
+const KNOWN_NAMES: readonly string[] = SETTING_NAMES.filter((name) => !SHARED_NAMES.has(name)).flatMap((name) =>
   isSecretSetting(name) ? [name, `${name}_FILE`] : [name],
 );
 

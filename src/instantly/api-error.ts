@@ -1,3 +1,4 @@
+import { USER_AGENT } from '../config/product.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 
 export type ApiFailure =
@@ -22,7 +23,11 @@ export interface ApiErrorFields {
   /** HTTP status; `null`: there was no answer. */
   readonly status: number | null;
   /** What is known beyond the kind: a field's name, a system's code. Never a value. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
+  /** The proxy that was called through. */
+  readonly via?: string | undefined;
+  /** How long Instantly asks to wait. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** A call that Instantly did not answer as hoped. The message says what to do about it and holds no secret. */
@@ -31,12 +36,14 @@ export class InstantlyApiError extends Error {
   readonly failure: ApiFailure;
   readonly operation: OperationName;
   readonly status: number | null;
+  readonly retryAfterMs: number | undefined;
 
   constructor(fields: ApiErrorFields) {
     super(`${fields.operation}: ${explain(fields)}`);
     this.failure = fields.failure;
     this.operation = fields.operation;
     this.status = fields.status;
+    this.retryAfterMs = fields.retryAfterMs;
   }
 
   /** Whether the same call may succeed later without anybody changing anything. */
@@ -60,20 +67,21 @@ const PASSING: ReadonlySet<ApiFailure> = new Set(['rate-limited', 'server', 'tim
 /** Where API keys are made and deleted. */
 export const KEYS_PAGE = 'Instantly under Settings > Integrations > API keys';
 
-function explain({ failure, operation, setting, status, detail }: ApiErrorFields): string {
+function explain({ failure, operation, setting, status, detail, via }: ApiErrorFields): string {
   const { scope, path } = OPERATIONS[operation];
   const more = detail === undefined ? '' : `: ${detail}`;
+  const way = via === undefined ? 'the network' : `the proxy ${via} (HTTPS_PROXY)`;
   switch (failure) {
     case 'refused':
       return `Instantly refused the request (400)${more}`;
     case 'unauthorized':
       return `Instantly does not know the key in ${setting} (401): make one at ${KEYS_PAGE} and set ${setting} to it`;
     case 'plan':
-      return "the workspace's plan has no webhooks (402): they need Instantly's Hypergrowth plan or a higher one";
+      return `the workspace's plan does not allow it (402)${more}; webhooks need Instantly's Hypergrowth plan or a higher one, and a paid workspace`;
     case 'scope':
       return `the key in ${setting} lacks the scope ${scope} (403): make one that has it at ${KEYS_PAGE} and set ${setting} to it`;
     case 'blocked':
-      return "a 403 that is not the API's own: what stands in front of Instantly blocks this machine or the proxy it goes through; no scope helps, try from another address";
+      return `a 403 that is not the API's own: the edge in front of Instantly refuses the User-Agent (${USER_AGENT}; a proxy may have changed it), or it blocks this machine or ${via === undefined ? 'the proxy it goes through' : way}; no scope helps, try from another address`;
     case 'not-found':
       return `Instantly has no such thing (404): ${path.includes('{id}') ? `it was deleted, or belongs to another workspace than the key in ${setting}; "webhooks list" shows what there is` : 'check INSTANTLY_API_URL'}`;
     case 'rate-limited':
@@ -83,7 +91,7 @@ function explain({ failure, operation, setting, status, detail }: ApiErrorFields
     case 'timeout':
       return 'Instantly did not answer in time: try again in a few minutes';
     case 'unreachable':
-      return `Instantly could not be reached${detail === undefined ? '' : ` (${detail})`}: check the network and INSTANTLY_API_URL`;
+      return `Instantly could not be reached${detail === undefined ? '' : ` (${detail})`}: check ${way} and INSTANTLY_API_URL`;
     case 'too-large':
       return 'the answer is larger than anything Instantly should say: check INSTANTLY_API_URL';
     case 'unreadable':

@@ -1,9 +1,9 @@
+import { USER_AGENT } from '../config/product.ts';
 import type { ApiKey } from '../config/settings.ts';
-import { type ApiFailure, InstantlyApiError } from './api-error.ts';
+import { type ApiErrorFields, type ApiFailure, InstantlyApiError } from './api-error.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
+import type { IncomingAnswer, Send } from './send-request.ts';
 
-/** Bytes of an answer that are read: a page of the delivery log holds whole payloads. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_DETAIL = 200;
 
 export interface ApiRequest {
@@ -20,6 +20,16 @@ export interface ApiAnswer {
   readonly clockSkewMs: number | undefined;
 }
 
+export interface Endpoint {
+  readonly apiUrl: string;
+  readonly key: ApiKey;
+  /** The sub-workspace that the key acts on. */
+  readonly asWorkspace?: string | undefined;
+  /** The proxy that is called through, for people; `undefined`: none. */
+  readonly via?: string | undefined;
+  readonly send: Send;
+}
+
 /**
  * One request, as it is. The key goes into its header and nowhere else: redirects, which would carry it on, are refused.
  *
@@ -27,48 +37,49 @@ export interface ApiAnswer {
  * @throws InstantlyApiError; what `signal` was aborted with
  */
 export async function callApi(
-  apiUrl: string,
-  { setting, secret }: ApiKey,
+  { apiUrl, key: { setting, secret }, asWorkspace, via, send }: Endpoint,
   request: ApiRequest,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<ApiAnswer> {
   const { operation } = request;
-  const fail = (failure: ApiFailure, status: number | null, detail?: string): InstantlyApiError =>
-    new InstantlyApiError({ failure, operation, setting, status, ...(detail === undefined ? {} : { detail }) });
+  const fail = (failure: ApiFailure, status: number | null, more: Partial<ApiErrorFields> = {}): InstantlyApiError =>
+    new InstantlyApiError({ failure, operation, setting, status, via, ...more });
   const timeout = AbortSignal.timeout(timeoutMs);
-  let response: Response;
-  let text: string | undefined;
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+  let answer: IncomingAnswer;
   try {
-    response = await fetch(addressOf(apiUrl, request), {
+    answer = await send(addressOf(apiUrl, request), {
       method: OPERATIONS[operation].method,
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${secret.reveal()}`,
-        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+        'user-agent': USER_AGENT,
+        ...(asWorkspace === undefined ? {} : { 'x-as-workspace': asWorkspace }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      redirect: 'manual',
+      body,
       signal: AbortSignal.any([signal, timeout]),
     });
-    text = await readText(response);
   } catch (error) {
     signal.throwIfAborted();
-    throw timeout.aborted ? fail('timeout', null) : fail('unreachable', null, codeOf(error));
+    throw timeout.aborted ? fail('timeout', null) : fail('unreachable', null, { detail: codeOf(error) });
   }
-  const { status } = response;
+  const { status, text, headers } = answer;
   if (text === undefined) throw fail('too-large', status);
   const json = parse(text);
   const failure = judge(status, json);
-  if (failure !== undefined)
-    throw fail(failure, status, describe(failure, json, [secret.reveal(), ...textsIn(request.body)]));
-  return { status, json, clockSkewMs: skewOf(response.headers.get('date')) };
+  if (failure !== undefined) {
+    const detail = describe(failure, json, [secret.reveal(), ...textsIn(request.body)]);
+    throw fail(failure, status, { detail, retryAfterMs: readRetryAfter(headers['retry-after']) });
+  }
+  return { status, json, clockSkewMs: skewOf(headers.date) };
 }
 
 /** `undefined`: it went well. */
 function judge(status: number, json: unknown): ApiFailure | undefined {
   if (status >= 200 && status < 300) return json === undefined ? 'unreadable' : undefined;
-  if (status === 403) return isApiError(json) ? 'scope' : 'blocked';
+  if (status === 403) return isApiError(json) && ('statusCode' in json || 'error' in json) ? 'scope' : 'blocked';
   if (status >= 300 && status < 400) return 'unreadable';
   return FAILURES[status] ?? 'server';
 }
@@ -86,10 +97,10 @@ function isApiError(json: unknown): json is { readonly message: string } {
   return typeof json === 'object' && json !== null && 'message' in json && typeof json.message === 'string';
 }
 
-/** What Instantly says about a request it refused, which may repeat the request's own words. */
+/** What Instantly says of a request it refused or of a plan, which may repeat the request's own words. */
 function describe(failure: ApiFailure, json: unknown, secrets: readonly string[]): string | undefined {
   if (failure === 'unreadable') return json === undefined ? 'it is no JSON' : 'it leads elsewhere';
-  if (failure !== 'refused' || !isApiError(json)) return undefined;
+  if ((failure !== 'refused' && failure !== 'plan') || !isApiError(json)) return undefined;
   const masked = secrets.reduce((text, secret) => text.replaceAll(secret, '[value]'), json.message);
   return masked.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').slice(0, MAX_DETAIL);
 }
@@ -108,17 +119,6 @@ function addressOf(apiUrl: string, { operation, id, query = {} }: ApiRequest): U
   return url;
 }
 
-async function readText(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_ANSWER_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 /** `undefined`: it is no JSON. Nothing at all, as after a deletion, is `null`. */
 function parse(text: string): unknown {
   if (text === '') return null;
@@ -129,14 +129,21 @@ function parse(text: string): unknown {
   }
 }
 
-/** Such as ECONNREFUSED; fetch keeps it in the cause. */
+/** Such as ECONNREFUSED. Not the message, which may name more than is to be told. */
 function codeOf(error: unknown): string | undefined {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : undefined;
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return 'statusCode' in error ? `${String(error.code)} ${String(error.statusCode)}` : String(error.code);
 }
 
-function skewOf(date: string | null): number | undefined {
-  const theirs = date === null ? Number.NaN : Date.parse(date);
+/** Seconds or a date, as milliseconds from now. */
+function readRetryAfter(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const waitMs = /^\d{1,9}$/.test(text.trim()) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs);
+}
+
+function skewOf(date: string | undefined): number | undefined {
+  const theirs = date === undefined ? Number.NaN : Date.parse(date);
   // The header has whole seconds: on average it is half a second behind.
   return Number.isNaN(theirs) ? undefined : theirs + 500 - Date.now();
 }

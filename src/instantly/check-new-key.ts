@@ -42,7 +42,7 @@ export async function checkNewKey(question: NewKeyQuestion): Promise<NewKeyFindi
   const identified = inOurs ?? identifyKey(listed, next);
   return {
     workspace: judgeWorkspace(theirs, ours, inOurs),
-    scopes: identified && judgeScopes({ ...question, scopes: identified.entry.scopes }),
+    scopes: identified?.entry.scopes ? judgeScopes({ ...question, scopes: identified.entry.scopes }) : undefined,
     listed,
   };
 }
@@ -59,7 +59,7 @@ function judgeWorkspace(
 /** `undefined`: the key may not say. */
 async function workspaceOf(reader: InstantlyReader, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return (await reader.workspace(signal)).id;
+    return (await reader.workspace(signal)).id ?? undefined;
   } catch (error) {
     if (lacksScope(error)) return undefined;
     throw error;

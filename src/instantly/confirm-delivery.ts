@@ -1,5 +1,7 @@
 import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
+import { InstantlyApiError } from './api-error.ts';
 import { pause } from './pause.ts';
+import type { TestResult } from './schemas.ts';
 import type { InstantlyWriter } from './writer.ts';
 
 const LOOK_MS = 250;
@@ -9,8 +11,8 @@ export interface ConfirmOptions {
   readonly store: Pick<Store, 'tailAudit'>;
   readonly writer: InstantlyWriter;
   readonly webhookId: string;
-  /** What the audit calls the token that the delivery has to carry. */
-  readonly tokenId: string;
+  /** What the audit calls the token that the delivery has to carry; `null`: Instantly does not tell it, and any will do. */
+  readonly tokenId: string | null;
   /** Milliseconds for the delivery to come. */
   readonly withinMs: number;
   readonly signal: AbortSignal;
@@ -24,7 +26,7 @@ export interface Confirmation {
 
 /**
  * Has Instantly deliver a test, and finds in our own audit log that it came and was let in by this very token. Test payloads may
- * be all alike, so a duplicate proves as much as a new event.
+ * be all alike, so a duplicate proves as much as a new event. A delivery that came proves the test, whatever the answer said.
  *
  * @throws Error that says how far it came; InstantlyApiError
  */
@@ -32,7 +34,7 @@ export async function confirmDelivery(options: ConfirmOptions): Promise<Confirma
   const { store, writer, webhookId, withinMs, signal } = options;
   const started = performance.now();
   let { cursor } = await store.tailAudit(1);
-  const result = await writer.testWebhook(webhookId, signal);
+  const result = await ask(writer, webhookId, signal);
   const deadline = performance.now() + withinMs;
   for (;;) {
     const found = await findDelivery(store, cursor, options.tokenId);
@@ -41,7 +43,17 @@ export async function confirmDelivery(options: ConfirmOptions): Promise<Confirma
     if (performance.now() > deadline) break;
     await pause(LOOK_MS, signal);
   }
-  throw new Error(explain(result, withinMs));
+  throw result instanceof InstantlyApiError ? result : new Error(explain(result, withinMs));
+}
+
+/** @returns why the answer is not known, where the test may have been sent all the same */
+async function ask(writer: InstantlyWriter, id: string, signal: AbortSignal): Promise<TestResult | InstantlyApiError> {
+  try {
+    return await writer.testWebhook(id, signal);
+  } catch (error) {
+    if (error instanceof InstantlyApiError && (error.isOutcomeUnknown || error.failure === 'unreadable')) return error;
+    throw error;
+  }
 }
 
 interface Found {
@@ -50,13 +62,18 @@ interface Found {
 }
 
 /** Everything since the cursor, page by page. */
-async function findDelivery(store: ConfirmOptions['store'], after: AuditCursor, tokenId: string): Promise<Found> {
+async function findDelivery(
+  store: ConfirmOptions['store'],
+  after: AuditCursor,
+  tokenId: string | null,
+): Promise<Found> {
   let cursor = after;
   for (;;) {
     const tail: AuditTail = await store.tailAudit(PAGE, cursor);
     for (const { action, result, metadata } of tail.entries) {
       const { reason } = metadata;
-      if (action !== 'webhook.receive' || result !== 'success' || metadata['tokenId'] !== tokenId) continue;
+      if (action !== 'webhook.receive' || result !== 'success') continue;
+      if (tokenId === null ? metadata['tokenId'] === undefined : metadata['tokenId'] !== tokenId) continue;
       if (reason === 'accepted' || reason === 'duplicate') return { reason, cursor: tail.cursor };
     }
     cursor = tail.cursor;
@@ -64,14 +81,14 @@ async function findDelivery(store: ConfirmOptions['store'], after: AuditCursor, 
   }
 }
 
-function explain(
-  { success, status_code: status }: { readonly success: boolean; readonly status_code?: number | null | undefined },
-  withinMs: number,
-): string {
+function explain({ success, status_code: status }: TestResult, withinMs: number): string {
   const seconds = Math.round(withinMs / 1_000);
   const came = `no delivery with this token has come within ${seconds} s of the test`;
   if (success) {
     return `${came}, though Instantly says that it was answered with success: does PUBLIC_URL lead to a receiver on this store?`;
+  }
+  if (typeof success !== 'boolean' && typeof status !== 'number') {
+    return `${came}, and Instantly does not say what became of it: check that PUBLIC_URL can be reached from the internet and leads here`;
   }
   const how = status === null || status === undefined ? 'it had no answer' : `it was answered ${status}`;
   return `${came}; Instantly says that ${how}: check that PUBLIC_URL can be reached from the internet and leads here`;

@@ -17,13 +17,13 @@ export interface WebhookReport {
   /** Whether it posts to this receiver. */
   readonly own: boolean;
   readonly status: RegistrationStatus;
-  /** ISO 8601; since when Instantly has had it disabled. */
+  /** ISO 8601; since when Instantly has had it disabled. `null`: it is not, though an earlier time may still be told. */
   readonly disabledSince: string | null;
   readonly eventType: string | null;
   readonly label: number | null;
   readonly campaign: string | null;
-  /** `right`: a receiver with these settings and this store lets in what it carries. */
-  readonly token: 'right' | 'wrong' | 'none';
+  /** `right`: a receiver with these settings and this store lets in what it carries. `unknown`: Instantly tells no headers. */
+  readonly token: 'right' | 'wrong' | 'none' | 'unknown';
   readonly tokenId: string | null;
 }
 
@@ -41,11 +41,11 @@ export function describeWebhook(
     url: withoutQuery(webhook.target_hook_url),
     own: url !== undefined && leadsTo(webhook.target_hook_url, url),
     status: statusOf(webhook),
-    disabledSince: webhook.timestamp_error ?? null,
+    disabledSince: statusOf(webhook) === 'disabled' ? (webhook.timestamp_error ?? null) : null,
     eventType: webhook.event_type ?? null,
     label: webhook.custom_interest_value ?? null,
     campaign: webhook.campaign ?? null,
-    token: fingerprint === null ? 'none' : isAccepted(fingerprint) ? 'right' : 'wrong',
+    token: webhook.headers === undefined ? 'unknown' : judgeToken(fingerprint, isAccepted),
     tokenId: fingerprint === null ? null : tokenId(fingerprint),
   };
 }
@@ -84,6 +84,11 @@ function quote(word: string): string {
 export function statusOf({ status }: Pick<Webhook, 'status'>): RegistrationStatus {
   if (status === 1) return 'active';
   return status === -1 ? 'disabled' : 'unknown';
+}
+
+function judgeToken(fingerprint: string | null, isAccepted: (one: string) => boolean): WebhookReport['token'] {
+  if (fingerprint === null) return 'none';
+  return isAccepted(fingerprint) ? 'right' : 'wrong';
 }
 
 function letsIn(fingerprint: string, { authentication, audit }: TokenSettings, book: TokenBook): boolean {

@@ -4,6 +4,7 @@ import type { ApiKey, InstantlySettings } from '../config/settings.ts';
 import { OPERATIONS } from './operations.ts';
 import { Pacer } from './pacer.ts';
 import { InstantlyReader } from './reader.ts';
+import { createSend } from './send-request.ts';
 import { type ApiCall, ServiceAccount } from './service-account.ts';
 import { InstantlyWriter } from './writer.ts';
 
@@ -16,15 +17,20 @@ export interface Accounts {
   readonly writer: InstantlyWriter | undefined;
 }
 
+type AccountSettings = Pick<InstantlySettings, 'apiUrl' | 'readKey' | 'writeKey'> &
+  Partial<Pick<InstantlySettings, 'asWorkspace' | 'proxy'>>;
+
 /** @param onCall takes the audit entry of each request; its answer is not used before this has resolved */
 export function openAccounts(
-  { apiUrl, readKey, writeKey }: Pick<InstantlySettings, 'apiUrl' | 'readKey' | 'writeKey'>,
+  { apiUrl, asWorkspace, proxy, readKey, writeKey }: AccountSettings,
   userId: string,
   onCall: (entry: AuditDraft) => void | Promise<void>,
 ): Accounts {
   const pacer = new Pacer(CALLS_PER_SECOND);
+  const send = createSend(proxy);
+  const way = { apiUrl, asWorkspace, via: proxy?.location, send };
   const open = (key: ApiKey): ServiceAccount =>
-    new ServiceAccount({ apiUrl, key, pacer, onCall: (call) => onCall(callDraft(call, userId)) });
+    new ServiceAccount({ ...way, key, pacer, onCall: (call) => onCall(callDraft(call, userId)) });
   return {
     reader: readKey && new InstantlyReader(open(readKey)),
     writer: writeKey && new InstantlyWriter(open(writeKey)),

@@ -21,6 +21,7 @@ import {
 import type { ServiceAccount } from './service-account.ts';
 
 const PAGE = 100;
+const AUDIT_LOGS_PAGE = 1_000;
 /** Payloads of some megabytes each are ordinary, so a page may be too large to be read, and then fewer are asked for. */
 const EVENTS_PAGES = [25, 5];
 const LEAST_EVENTS = 1;
@@ -75,8 +76,8 @@ export class InstantlyReader {
   }
 
   /** Standard types and the labels of the workspace. */
-  async eventTypes(signal: AbortSignal): Promise<z.output<typeof eventTypes>['event_types']> {
-    return (await this.#account.call({ operation: 'webhooks.event-types' }, eventTypes, signal)).event_types;
+  async eventTypes(signal: AbortSignal): Promise<NonNullable<z.output<typeof eventTypes>['event_types']>> {
+    return (await this.#account.call({ operation: 'webhooks.event-types' }, eventTypes, signal)).event_types ?? [];
   }
 
   /** What is odd on it is for the caller to tell of. */
@@ -102,7 +103,7 @@ export class InstantlyReader {
     return this.#account.call({ operation: 'workspaces.current' }, workspace, signal);
   }
 
-  /** Of all campaigns; days are `YYYY-MM-DD`, both inclusive. */
+  /** Of all campaigns; days are `YYYY-MM-DD`, of which Instantly takes the midnight (UTC): the last one is not in. */
   dailyAnalytics(startDate: string, endDate: string, signal: AbortSignal): Promise<DailyAnalytics> {
     const query = { start_date: startDate, end_date: endDate };
     return this.#account.call({ operation: 'analytics.daily', query }, dailyAnalytics, signal);
@@ -110,7 +111,7 @@ export class InstantlyReader {
 
   /** What was done in the workspace, by whomever. */
   async auditLogs({ startDate, endDate, startingAfter }: AuditLogQuery, signal: AbortSignal): Promise<Page<AuditLog>> {
-    const query = { limit: PAGE, start_date: startDate, end_date: endDate };
+    const query = { limit: AUDIT_LOGS_PAGE, start_date: startDate, end_date: endDate };
     return this.#usable('audit-logs.list', await this.#page('audit-logs.list', auditLog, query, startingAfter, signal));
   }
 

@@ -13,8 +13,8 @@ import type { Page, WebhookEvent } from './schemas.ts';
 const MAX_GROUPS = 200_000;
 /** The log knows days, and nobody has said of which clock: one more on both sides. */
 const DAY_MS = 86_400_000;
-/** Without which an attempt tells nothing. One that lacks it is passed over; a page that lacks it throughout is no answer. */
-const TELLING = ['webhook_url', 'payload'] as const;
+/** Without which nobody knows whose an attempt is. One that lacks it is passed over; a page that lacks it throughout is no answer. */
+const TELLING = 'webhook_url';
 /** Of the pages and the time of a run, for finding out what has succeeded; the rest is for going on. */
 const SUCCESS_SHARE = 0.5;
 
@@ -146,9 +146,9 @@ class Run {
     const lacking =
       items.length === 0
         ? odd[0]
-        : TELLING.map((field) =>
-            items.every((item) => item[field] === undefined) ? `items.0.${field}` : undefined,
-          ).find((field) => field !== undefined);
+        : items.every((item) => item[TELLING] === undefined)
+          ? `items.0.${TELLING}`
+          : undefined;
     if (lacking !== undefined) this.#report = { ...this.#report, lacking };
   }
 

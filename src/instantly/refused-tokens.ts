@@ -15,7 +15,10 @@ export interface TokenJudge {
  * @returns what is refused here, each with the command that fixes it; `null`: nothing
  */
 export function explainRefused(own: readonly Webhook[], { tokenOf, isRefused }: TokenJudge): string | null {
-  const refused = own.map((webhook) => ({ webhook, token: tokenOf(webhook) })).filter(({ token }) => isRefused(token));
+  const refused = own
+    .filter(tellsHeaders)
+    .map((webhook) => ({ webhook, token: tokenOf(webhook) }))
+    .filter(({ token }) => isRefused(token));
   if (refused.length === 0) return null;
   return refused.map(({ webhook, token }) => explain(webhook, token)).join('; ');
 }
@@ -32,8 +35,13 @@ export function withTokens(
 ): WatchedWebhook[] {
   return watched.map((one) => {
     const webhook = own.find(({ id }) => id === one.id);
-    return webhook === undefined ? one : { ...one, token: tokenOf(webhook) };
+    return webhook === undefined || !tellsHeaders(webhook) ? one : { ...one, token: tokenOf(webhook) };
   });
+}
+
+/** Null says that there are none; where the field is absent it is not known what the webhook carries. */
+function tellsHeaders({ headers }: Pick<Webhook, 'headers'>): boolean {
+  return headers !== undefined;
 }
 
 function explain(webhook: Webhook, token: string | null): string {

@@ -5,7 +5,7 @@ import { type Confirmation, confirmDelivery } from './confirm-delivery.ts';
 import { withToken } from './header-token.ts';
 import { awaitReceivers } from './mint-token.ts';
 import type { InstantlyReader } from './reader.ts';
-import type { Webhook } from './schemas.ts';
+import { type Webhook, withTold } from './schemas.ts';
 import type { TokenStore } from './token-book.ts';
 import type { InstantlyWriter, WebhookFields } from './writer.ts';
 
@@ -50,23 +50,21 @@ export async function registerWebhook(options: RegisterOptions): Promise<Registe
   const { store, reader, writer, settings, registration, withinMs, onStep, signal } = options;
   const { url, name } = registration;
   const own = ownWebhooks(await reader.webhooks(signal), url);
-  const before = own.find((webhook) => webhook.name === name);
+  const before = findNamed(own, name);
   const chosen = await chooseToken(store, settings, own);
   onStep('waiting until every receiver knows the token');
   await awaitReceivers(store, chosen.fingerprint, withinMs, signal);
   const fields: WebhookFields = {
     target_hook_url: url,
     name,
-    event_type: registration.eventType,
+    ...(registration.eventType === null ? {} : { event_type: registration.eventType }),
     campaign: registration.campaign,
     custom_interest_value: await findLabel(reader, registration.label, signal),
     headers: withToken(before ?? {}, settings.authentication.tokenHeader, chosen.token),
   };
   onStep(before === undefined ? 'making the webhook' : 'bringing the webhook up to date');
   const webhook =
-    before === undefined
-      ? await create(reader, writer, fields, signal)
-      : await writer.updateWebhook(before.id, fields, signal);
+    before === undefined ? await create(reader, writer, fields, signal) : await update(writer, before, fields, signal);
   if (webhook.status === -1) await writer.resumeWebhook(webhook.id, signal);
   onStep('testing it');
   const id = tokenId(chosen.fingerprint);
@@ -79,6 +77,40 @@ export function ownWebhooks(webhooks: readonly Webhook[], url: string): Webhook[
   return webhooks.filter(({ target_hook_url: target }) => leadsTo(target, url));
 }
 
+/** Where Instantly tells no name of the only one, that is the one: a second would deliver everything twice. */
+function findNamed(own: readonly Webhook[], name: string): Webhook | undefined {
+  const unnamed = own.filter((webhook) => webhook.name === undefined);
+  return own.find((webhook) => webhook.name === name) ?? (unnamed.length === 1 ? unnamed[0] : undefined);
+}
+
+/**
+ * A subscription to a label has no event type. Whether one that is left out goes away, or only null takes it away, or nothing does,
+ * Instantly does not say.
+ */
+async function update(
+  writer: InstantlyWriter,
+  before: Webhook,
+  fields: Partial<WebhookFields>,
+  signal: AbortSignal,
+): Promise<Webhook> {
+  const told = await writer.updateWebhook(before.id, fields, signal);
+  const after = withTold({ ...before, ...fields }, told);
+  const { event_type: kept } = told;
+  if (fields.event_type !== undefined || kept === null || !(kept ?? before.event_type)) return after;
+  try {
+    return withTold(
+      { ...after, event_type: null },
+      await writer.updateWebhook(before.id, { event_type: null }, signal),
+    );
+  } catch (error) {
+    if (!(error instanceof InstantlyApiError) || error.failure !== 'refused') throw error;
+    if (kept === undefined) return { ...after, event_type: null };
+    throw new Error(
+      `Instantly keeps the webhook ${before.id} subscribed to ${String(kept)} beside the label: delete it ("webhooks delete ${before.id}") and run this again, or make a second one with another --name`,
+    );
+  }
+}
+
 /** Where the answer was lost the webhook may be there all the same; a second one would deliver everything twice. */
 async function create(
   reader: InstantlyReader,
@@ -89,11 +121,12 @@ async function create(
   try {
     return await writer.createWebhook(fields, signal);
   } catch (error) {
-    if (!(error instanceof InstantlyApiError) || !error.isOutcomeUnknown) throw error;
+    if (!(error instanceof InstantlyApiError) || !(error.isOutcomeUnknown || error.failure === 'unreadable'))
+      throw error;
     const own = ownWebhooks(await reader.webhooks(signal), fields.target_hook_url);
-    const made = own.find(({ name }) => name === fields.name);
+    const made = findNamed(own, fields.name);
     if (made === undefined) throw error;
-    return writer.updateWebhook(made.id, fields, signal);
+    return update(writer, made, fields, signal);
   }
 }
 
@@ -103,12 +136,16 @@ async function findLabel(
   signal: AbortSignal,
 ): Promise<number | null> {
   if (label === undefined) return null;
-  const types = (await reader.eventTypes(signal)).filter(({ type }) => type === 'custom');
+  const types = (await reader.eventTypes(signal)).filter(({ id, type }) => type !== 'standard' && isValue(id));
   const found = types.find((one) => one.label === label);
-  const value = Number(found?.id);
-  if (found !== undefined && Number.isFinite(value)) return value;
-  const labels = types.map((one) => one.label).join(', ');
+  if (found !== undefined) return Number(found.id);
+  const labels = types.flatMap((one) => one.label ?? []).join(', ');
   throw new Error(
-    `the workspace has no label "${label}"${labels === '' ? ': it has none of its own' : `; it has ${labels}`}`,
+    `the workspace has no label "${label}"${labels === '' ? ', or Instantly does not tell its labels' : `; it has ${labels}`}`,
   );
+}
+
+/** The number that a label goes by. */
+function isValue(id: unknown): boolean {
+  return (typeof id === 'number' || (typeof id === 'string' && id.trim() !== '')) && Number.isFinite(Number(id));
 }

@@ -22,6 +22,7 @@ export const webhook = z.looseObject({
   event_type: text,
   campaign: text,
   custom_interest_value: number,
+  /** Null: there are none; absent: they are not told. */
   headers: z.record(z.string(), z.unknown()).nullish().catch(null),
   /** 1: active, -1: disabled after failures. */
   status: number,
@@ -29,6 +30,15 @@ export const webhook = z.looseObject({
   timestamp_error: told,
 });
 export type Webhook = z.output<typeof webhook>;
+
+/** What a change answers: it is done, whatever is told of it. */
+export const toldFields = z.looseObject({}).catch({});
+
+/** A webhook with what the answer to a change tells of it; what is absent there is as it was. */
+export function withTold(before: Webhook, told: Readonly<Record<string, unknown>>): Webhook {
+  const read = webhook.safeParse({ ...before, ...told, id: before.id });
+  return read.success ? read.data : before;
+}
 
 /** One attempt to deliver. */
 export const webhookEvent = z.looseObject({
@@ -42,24 +52,20 @@ export const webhookEvent = z.looseObject({
 });
 export type WebhookEvent = z.output<typeof webhookEvent>;
 
-export const testResult = z.looseObject({
-  success: z.boolean(),
-  message: text,
-  status_code: number,
-  error: z.unknown().optional(),
-});
+/** Every field may be absent: whether the delivery came, our own audit log knows. */
+export const testResult = z.looseObject({ success: flag, status_code: number }).catch({});
 export type TestResult = z.output<typeof testResult>;
 
 export const apiKey = z.looseObject({
   id,
   name: text,
-  scopes: z.array(z.string()),
+  scopes: z.array(z.string()).nullish().catch(null),
   key: text,
   timestamp_created: told,
 });
 export type ListedApiKey = z.output<typeof apiKey>;
 
-export const workspace = z.looseObject({ id, name: text });
+export const workspace = z.looseObject({ id: id.nullish().catch(null), name: text });
 export type Workspace = z.output<typeof workspace>;
 
 /** What was sent on a day, whether or not a webhook told of it. */
@@ -82,7 +88,10 @@ export const auditLog = z.looseObject({
 export type AuditLog = z.output<typeof auditLog>;
 
 export const eventTypes = z.looseObject({
-  event_types: z.array(z.looseObject({ id: z.unknown().optional(), label: z.string(), type: text })),
+  event_types: z
+    .array(z.looseObject({ id: z.unknown().optional(), label: text, type: text }).catch({}))
+    .nullish()
+    .catch(null),
 });
 
 export interface Page<Item> {

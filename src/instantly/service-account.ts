@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { ApiKey } from '../config/settings.ts';
 import { backoffCeiling } from '../inbox/retry-schedule.ts';
 import { InstantlyApiError } from './api-error.ts';
-import { type ApiAnswer, type ApiRequest, callApi } from './call-api.ts';
+import { type ApiAnswer, type ApiRequest, callApi, type Endpoint } from './call-api.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 import type { Pacer } from './pacer.ts';
 import { pause } from './pause.ts';
@@ -22,9 +22,7 @@ export interface ApiCall {
   readonly setting: ApiKey['setting'];
 }
 
-export interface AccountOptions {
-  readonly apiUrl: string;
-  readonly key: ApiKey;
+export interface AccountOptions extends Endpoint {
   readonly pacer: Pacer;
   /** Once for each request, before its answer is used: where it cannot be audited, it has not been made as far as callers know. */
   readonly onCall: (call: ApiCall) => void | Promise<void>;
@@ -37,6 +35,8 @@ export interface AccountOptions {
 /** Clocks that differ by less may be the same: an answer states whole seconds. */
 const TOLD_MS = 1_500;
 const ATTEMPTS = 5;
+/** What asks for more is not waited for. */
+const LONGEST_WAIT_MS = 60_000;
 const TIMEOUT_MS = 15_000;
 const BACKOFF = { backoffBaseMs: 500, backoffCapMs: 8_000 };
 
@@ -80,20 +80,23 @@ export class ServiceAccount {
   ): Promise<z.output<Schema>> {
     const { repeatable } = OPERATIONS[request.operation];
     for (let attempt = 1; ; attempt += 1) {
+      let askedMs: number;
       try {
         const answer = await this.#once(request, attempt, signal);
         return this.#read(request, schema, answer);
       } catch (error) {
         if (!(error instanceof InstantlyApiError) || !error.isPassing || attempt >= ATTEMPTS) throw error;
         if (!repeatable && error.failure !== 'rate-limited') throw error;
+        askedMs = error.retryAfterMs ?? 0;
+        if (askedMs > LONGEST_WAIT_MS) throw error;
       }
       const random = this.#options.random ?? Math.random;
-      await this.#pause(Math.floor(random() * backoffCeiling(attempt, BACKOFF)) + 1, signal);
+      await this.#pause(Math.max(askedMs, Math.floor(random() * backoffCeiling(attempt, BACKOFF)) + 1), signal);
     }
   }
 
   async #once(request: ApiRequest, attempt: number, signal: AbortSignal): Promise<ApiAnswer> {
-    const { apiUrl, key, pacer, onCall, timeoutMs = TIMEOUT_MS } = this.#options;
+    const { key, pacer, onCall, timeoutMs = TIMEOUT_MS } = this.#options;
     await pacer.turn(signal);
     const startedAt = Date.now();
     const started = performance.now();
@@ -109,7 +112,7 @@ export class ServiceAccount {
       });
     let answer: ApiAnswer;
     try {
-      answer = await callApi(apiUrl, key, request, timeoutMs, signal);
+      answer = await callApi(this.#options, request, timeoutMs, signal);
     } catch (error) {
       await (error instanceof InstantlyApiError ? tell(error.status, error.failure) : tell(null, 'aborted'));
       throw error;

@@ -170,11 +170,17 @@ export class Watch {
       const { state: reconcile, report } = round.result;
       this.#say('reconcile', 'warn', '');
       const { found, groups, held, recovered, unreadable, complete } = report;
-      if (recovered + unreadable > 0) {
-        const facts = { found, groups, held, recovered, unreadable, complete };
-        this.#record('reconcile.run', 'success', facts);
+      const facts = { found, groups, held, recovered, unreadable, complete };
+      if (recovered + unreadable > 0) this.#record('reconcile.run', 'success', facts);
+      if (recovered > 0)
         logger.warn(facts, "events that had not arrived were fetched back from Instantly's delivery log");
-      }
+      this.#say(
+        'unreadable',
+        'warn',
+        unreadable > 0
+          ? `${unreadable} deliveries in Instantly's log tell no payload that can be read, so they cannot be fetched back`
+          : '',
+      );
       return { ...state, reconcile };
     } catch (error) {
       if (!(error instanceof InstantlyApiError)) throw error;
@@ -188,14 +194,15 @@ export class Watch {
   /** Where all events of all campaigns should come, emails that are sent without one coming tell that something is wrong. */
   async #listen(state: WatchState, own: readonly Webhook[], now: number, signal: AbortSignal): Promise<WatchState> {
     const { reader, store } = this.#options;
+    const theirNow = now + reader.clockAheadMs;
     const hearsAll = own.some(
       ({ status, campaign, event_type: type }) =>
-        status === 1 && !campaign && (type === 'all_events' || type === 'email_sent'),
+        status !== -1 && !campaign && (type === 'all_events' || type === 'email_sent'),
     );
     if (!hearsAll) return state;
     try {
       const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
-      const analytics = await reader.dailyAnalytics(day(now - DAY_MS), day(now), signal);
+      const analytics = await reader.dailyAnalytics(day(theirNow - DAY_MS), day(theirNow + DAY_MS), signal);
       const [newest] = await store.listEvents({ limit: 1 });
       const silence = detectSilence(state.silence, analytics, newest?.receivedAt ?? null);
       const silent = silence.sentSince >= SILENT_FROM;

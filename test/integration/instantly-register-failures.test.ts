@@ -14,7 +14,7 @@ import {
   takesEffect,
   timesOut,
 } from '../support/instantly-faults.ts';
-import { type InstantlySite, SITE_TOKEN, type Stage, startSite } from '../support/instantly-site.ts';
+import { type InstantlySite, SITE_TOKEN, type Stage, type StageOptions, startSite } from '../support/instantly-site.ts';
 
 const WITHIN_MS = 5_000;
 
@@ -72,8 +72,8 @@ function registrationOf(label?: string): Registration {
   };
 }
 
-async function setStage(before: Step['before']): Promise<void> {
-  stage = await site.stage({ labels: [{ interest_status: 7, label: 'Hot lead' }] });
+async function setStage(before: Step['before'], more: StageOptions = {}): Promise<void> {
+  stage = await site.stage({ ...more, labels: [{ interest_status: 7, label: 'Hot lead' }] });
   if (before === 'nothing') return;
   const headers = { 'X-Webhook-Secret': 'somebody-elses-token-0001', 'x-kept': 'as it is' };
   const { writer, signal } = stage.tools();
@@ -99,9 +99,9 @@ async function expectRegistered(label?: string): Promise<void> {
   expect(emitted).toMatchObject([{ success: true, status_code: 200 }]);
 }
 
-/** Where a webhook was made and nobody was told, it is found in the list. */
+/** Where a webhook was made and nobody was told, it is found in the list; a delivery that came proves its test. */
 function isFound({ operation }: Step, fault: FaultCase): boolean {
-  return operation === 'POST /webhooks' && typeof fault.fault === 'object' && 'afterwards' in fault.fault;
+  return (operation === 'POST /webhooks' || operation === 'POST /webhooks/{id}/test') && takesEffect(fault);
 }
 
 describe('what goes wrong at each step of a registration', () => {
@@ -180,7 +180,7 @@ describe('what goes wrong at each step of a registration', () => {
   });
 
   test('reading and writing go by their own keys', async () => {
-    await setStage('a disabled webhook');
+    await setStage('a disabled webhook', { nullEventType: 'taken' });
     await register('Hot lead');
     const byMethod = Map.groupBy(stage.fake.calls(), ({ method }) => (method === 'GET' ? 'read' : 'write'));
     const [reading, writing] = ['read', 'write'].map(
@@ -189,5 +189,95 @@ describe('what goes wrong at each step of a registration', () => {
     expect([reading?.size, writing?.size]).toEqual([1, 1]);
     expect([...(reading ?? [])]).not.toEqual([...(writing ?? [])]);
     expect(stage.fake.calls().filter(({ status }) => status === 403)).toEqual([]);
+  });
+});
+
+const called = (method: string) => stage.fake.calls().filter((call) => call.method === method);
+
+describe('a subscription to a label', () => {
+  test.each(['refused', 'taken'] as const)('is made where null is %s for an event type', async (nullEventType) => {
+    await setStage('nothing', { nullEventType });
+    await register('Hot lead');
+    await expectRegistered('Hot lead');
+    expect(called('POST').map(({ status }) => status)).toEqual([200, 200]);
+    await register('Hot lead');
+    await expectRegistered('Hot lead');
+  });
+
+  test('takes the place of one to a type, where null takes that away', async () => {
+    await setStage('a webhook', { nullEventType: 'taken' });
+    await register('Hot lead');
+    await expectRegistered('Hot lead');
+    expect(called('PATCH')).toHaveLength(2);
+    await register();
+    await expectRegistered();
+  });
+
+  test('is refused in plain words where nothing takes the type away', async () => {
+    await setStage('a webhook');
+    const [webhook] = stage.fake.webhooks();
+    await expect(register('Hot lead')).rejects.toThrow(
+      `subscribed to reply_received beside the label: delete it ("webhooks delete ${webhook?.id}")`,
+    );
+  });
+
+  test.each([
+    { lacks: 'label' },
+    { nulls: 'label' },
+    { lacks: 'event_types' },
+    { nulls: 'event_types' },
+    { answer: {} },
+  ])('is refused before anything is made where the labels are not told: %j', async (fault) => {
+    await setStage('nothing');
+    stage.fake.fail('GET /webhooks/event-types', fault, ALWAYS);
+    await expect(register('Hot lead')).rejects.toThrow('or Instantly does not tell its labels');
+    expect(stage.fake.webhooks()).toEqual([]);
+  });
+
+  test('is found beside types that tell less', async () => {
+    await setStage('nothing');
+    const label = { id: 7, label: 'Hot lead' };
+    const types = [{ id: 'email_sent' }, {}, null, { label: 'Hot lead' }, { id: '', label: 'Hot lead' }, label];
+    stage.fake.fail('GET /webhooks/event-types', { answer: { event_types: types } });
+    await register('Hot lead');
+    await expectRegistered('Hot lead');
+  });
+});
+
+describe('fields that may be absent or null', () => {
+  const FIELDS = ['name', 'event_type', 'status', 'headers', 'campaign', 'custom_interest_value', 'timestamp_error'];
+
+  // A name that is null is one of another webhook: it has none.
+  const ROWS = FIELDS.flatMap((field) => [{ lacks: field }, { nulls: field }]);
+  test.each(ROWS.filter((fault) => fault.nulls !== 'name'))('nothing needs %j', async (fault) => {
+    await setStage('nothing');
+    await register();
+    for (const operation of ['GET /webhooks', 'PATCH /webhooks/{id}', 'POST /webhooks'] as const) {
+      stage.fake.fail(operation, fault, ALWAYS);
+    }
+    expect(await register()).toMatchObject({ done: 'updated' });
+    await expectRegistered();
+  });
+
+  test.each([{}, null, [], 'done', { success: null, status_code: null }])(
+    'the answers to changes and tests may be %j',
+    async (answer) => {
+      await setStage('a disabled webhook');
+      for (const operation of [
+        'PATCH /webhooks/{id}',
+        'POST /webhooks/{id}/resume',
+        'POST /webhooks/{id}/test',
+      ] as const)
+        stage.fake.fail(operation, { answer }, ALWAYS);
+      await register();
+      await expectRegistered();
+    },
+  );
+
+  test('a test of which nothing is told and nothing comes says so', async () => {
+    await setStage('nothing', { delivers: false });
+    stage.fake.fail('POST /webhooks/{id}/test', { answer: {} }, ALWAYS);
+    const tried = registerAlone(stage.tools(), registrationOf(), 300);
+    await expect(tried).rejects.toThrow('Instantly does not say what became of it');
   });
 });

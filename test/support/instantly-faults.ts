@@ -37,15 +37,11 @@ const FAULTS: readonly FaultCase[] = [
 ];
 
 /** Fields without which an attempt in the delivery log tells nothing, which keeps nobody from reading on. */
-const TELLING = ['id', 'webhook_url', 'payload'];
+const TELLING = ['id', 'webhook_url'];
 /** Fields without which an answer is of no use. */
 const NEEDED: Partial<Record<Operation, readonly string[]>> = {
   'GET /webhooks': ['items', 'id', 'target_hook_url'],
   'POST /webhooks': ['id', 'target_hook_url'],
-  'PATCH /webhooks/{id}': ['id'],
-  'POST /webhooks/{id}/resume': ['id'],
-  'POST /webhooks/{id}/test': ['success'],
-  'GET /webhooks/event-types': ['event_types', 'label'],
   'GET /webhook-events': ['items', ...TELLING],
 };
 
@@ -106,7 +102,11 @@ export function expectTold(message: string, operation: Operation, { fault, failu
     unauthorized: [setting, 'make one at Instantly under Settings > Integrations > API keys'],
     plan: ['(402)', "need Instantly's Hypergrowth plan"],
     scope: [setting, `lacks the scope ${scope}`, 'make one that has it at Instantly'],
-    blocked: ['no scope helps', 'try from another address'],
+    blocked: [
+      'front of Instantly refuses the User-Agent (instantly-webhook-receiver/',
+      'no scope helps',
+      'try from another address',
+    ],
     'not-found': path.includes('{id}') ? [setting, '"webhooks list"'] : ['check INSTANTLY_API_URL'],
     'rate-limited': ['(429)', 'try again in a minute'],
     server: ['try again in a few minutes'],

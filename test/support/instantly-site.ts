@@ -14,6 +14,7 @@ import { callDraft } from '../../src/instantly/open-accounts.ts';
 import { Pacer } from '../../src/instantly/pacer.ts';
 import { reportPresence } from '../../src/instantly/presence.ts';
 import { InstantlyReader } from '../../src/instantly/reader.ts';
+import { createSend } from '../../src/instantly/send-request.ts';
 import { ServiceAccount } from '../../src/instantly/service-account.ts';
 import { InstantlyWriter } from '../../src/instantly/writer.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
@@ -119,6 +120,7 @@ async function makeStage(running: RunningReceiver, store: Store, options: StageO
   const keys = [{ name: 'write', scopes: WRITING }];
   const fake = await startFakeInstantly({ ...more, keys, deliverTo: delivers ? running.url : NOWHERE });
   const campaign = randomUUID();
+  const send = createSend(undefined);
   const { cursor } = await store.tailAudit(1);
   return {
     fake,
@@ -128,6 +130,7 @@ async function makeStage(running: RunningReceiver, store: Store, options: StageO
       const account = (setting: ApiKey['setting'], text = ''): ServiceAccount =>
         new ServiceAccount({
           apiUrl: fake.url,
+          send,
           key: { setting, secret: new Secret(text) },
           pacer: new Pacer(10_000),
           onCall: async (call) => void (await recordAction(store, callDraft(call, 'operator'))),

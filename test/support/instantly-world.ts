@@ -100,6 +100,10 @@ export class World {
     this.#luck = [...luck];
     const account = new ServiceAccount({
       apiUrl: 'http://in.memory',
+      send: async (url, { method, body }) => {
+        const answer = this.answer(url, method, body === undefined ? undefined : JSON.parse(body));
+        return { status: answer.status, headers: {}, text: await answer.text() };
+      },
       key: { setting: 'INSTANTLY_API_KEY', secret: new Secret('key-of-this-test-0001') },
       pacer: new Pacer(1_000_000),
       onCall: () => undefined,
@@ -152,7 +156,6 @@ export class World {
     },
   };
 
-  /** In the place of `fetch`. */
   answer(url: URL, method: string, body: unknown): Response {
     for (const late of this.#late) late.calls -= 1;
     const due = this.#late.filter(({ calls }) => calls <= 0);

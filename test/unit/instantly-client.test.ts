@@ -1,4 +1,6 @@
-import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
@@ -7,6 +9,7 @@ import { InstantlyApiError } from '../../src/instantly/api-error.ts';
 import { OPERATIONS, type OperationName } from '../../src/instantly/operations.ts';
 import { Pacer } from '../../src/instantly/pacer.ts';
 import { InstantlyReader } from '../../src/instantly/reader.ts';
+import { createSend } from '../../src/instantly/send-request.ts';
 import { type AccountOptions, type ApiCall, ServiceAccount } from '../../src/instantly/service-account.ts';
 import { startTarget, type Target } from '../support/call-fake.ts';
 
@@ -30,6 +33,7 @@ afterEach(() => api.stop());
 function account(more: Partial<AccountOptions> = {}): ServiceAccount {
   return new ServiceAccount({
     apiUrl: api.url,
+    send: createSend(undefined),
     key: { setting: 'INSTANTLY_WRITE_KEY', secret: new Secret(KEY) },
     pacer: new Pacer(10_000),
     onCall: (call) => void calls.push(call),
@@ -229,6 +233,7 @@ describe('an answer', () => {
     [204, '', undefined],
     [403, '{"statusCode":403,"message":"scope"}', 'scope'],
     [403, '{"error":"no"}', 'blocked'],
+    [403, '{"message":"Forbidden"}', 'blocked'],
     [403, '', 'blocked'],
     [403, '<html>', 'blocked'],
     [418, '{}', 'server'],
@@ -254,6 +259,75 @@ describe('an answer', () => {
     });
     await one.call({ operation: 'webhooks.list' }, z.unknown(), NEVER);
     expect(Math.abs((one.clockSkewMs ?? 0) - 3_600_000)).toBeLessThan(5_000);
+  });
+});
+
+describe('a call', () => {
+  test('names the product, and the workspace that an agency acts on', async () => {
+    api.answer = status(200);
+    await call('webhooks.list');
+    await call('webhooks.list', { asWorkspace: 'sub-workspace' });
+    const [plain, acting] = api.received.map(({ headers }) => headers);
+    expect(plain?.['user-agent']).toMatch(/^instantly-webhook-receiver\/\d+\.\d+\.\d+ \(\+https:\/\/\S+\)$/);
+    expect([plain?.['x-as-workspace'], acting?.['x-as-workspace']]).toEqual([undefined, 'sub-workspace']);
+  });
+
+  test.each(['edge', 'html', 'json'])('that is refused by the edge names the User-Agent first: %s', async (kind) => {
+    api.answer = (response) =>
+      void response.writeHead(403).end(kind === 'json' ? '{"title":"Error 1010","error_code":1010}' : '<html>');
+    await expect(call('webhooks.list')).rejects.toThrow(
+      /403 that is not the API's own: the edge in front of Instantly refuses the User-Agent \(instantly-webhook-receiver\//,
+    );
+  });
+
+  test("shows Instantly's own words about a plan", async () => {
+    answerInTurn(status(402, { message: `no active paid plan for ${KEY}` }));
+    await expect(call('webhooks.list')).rejects.toThrow('(402): no active paid plan for [value]; webhooks need');
+  });
+
+  test.each([
+    ['7', 7_000],
+    ['0', 1],
+    ['soon', 1],
+  ])('waits as long as it is asked to, and no less than it would: Retry-After %s', async (text, waitMs) => {
+    answerInTurn((response) => void response.writeHead(429, { 'retry-after': text }).end('{}'), status(200));
+    await call('webhooks.list', { random: () => 0 });
+    expect(pauses).toEqual([waitMs]);
+  });
+
+  test('waits for a date, and not for longer than a minute', async () => {
+    const inThirty = new Date(Date.now() + 30_000).toUTCString();
+    answerInTurn((response) => void response.writeHead(503, { 'retry-after': inThirty }).end('{}'), status(200));
+    await call('webhooks.list', { random: () => 0 });
+    expect(Math.abs((pauses[0] ?? 0) - 30_000)).toBeLessThan(5_000);
+    answerInTurn((response) => void response.writeHead(429, { 'retry-after': '3600' }).end('{}'));
+    await expect(call('webhooks.list')).rejects.toMatchObject({ failure: 'rate-limited', retryAfterMs: 3_600_000 });
+    expect(api.received).toHaveLength(3);
+  });
+
+  test('goes through the proxy, save for what NO_PROXY names and for http on this machine', async () => {
+    const asked: [string | undefined, string | undefined][] = [];
+    const proxy = createServer().listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    proxy.on('connect', ({ url, headers }: IncomingMessage, socket: Socket) => {
+      asked.push([url, headers['proxy-authorization']]);
+      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    });
+    const { port } = proxy.address() as AddressInfo;
+    const url = `http://user:p%40ss@127.0.0.1:${port}`;
+    const through = (except: string | undefined): Partial<AccountOptions> => {
+      const way = { url: new Secret(url), location: `http://127.0.0.1:${port}`, except };
+      return { apiUrl: 'https://localhost:1', via: way.location, send: createSend(way) };
+    };
+    const refused: unknown = await call('webhooks.create', through(undefined)).catch((error: unknown) => error);
+    expect(String(refused)).toContain(`(ERR_PROXY_TUNNEL 407): check the proxy http://127.0.0.1:${port} (HTTPS_PROXY)`);
+    expect(String(refused)).not.toMatch(/user|p%40ss|p@ss/);
+    expect(asked).toEqual([['localhost:1', `Basic ${Buffer.from('user:p@ss').toString('base64')}`]]);
+    await expect(call('webhooks.create', through('example.com,localhost'))).rejects.toThrow('(ECONNREFUSED)');
+    api.answer = status(200);
+    await call('webhooks.list', { ...through(undefined), apiUrl: api.url });
+    expect(asked).toHaveLength(1);
+    proxy.close();
   });
 });
 
@@ -310,6 +384,7 @@ describe('who ends it', () => {
     api.answer = status(500);
     const options: AccountOptions = {
       apiUrl: api.url,
+      send: createSend(undefined),
       key: { setting: 'INSTANTLY_WRITE_KEY', secret: new Secret(KEY) },
       pacer: new Pacer(10_000),
       onCall: () => void setTimeout(() => stop.abort(reason), 20),

@@ -127,14 +127,20 @@ describe('what is not fetched back', () => {
     expect(await stored()).toBe(1);
   });
 
-  test.each(['payload', 'webhook_url'])(
-    'pages that all lack the field %s are no answer, once all are read',
-    async (field) => {
-      const items = Array.from({ length: 5 }, () => attempt(NOW, { [field]: undefined }));
-      const log = logOf([...items, attempt(NOW)]);
-      await expect(run(log)).rejects.toThrow(`items.0.${field}`);
+  test('pages that tell of no URL at all are no answer, once all are read', async () => {
+    const items = Array.from({ length: 5 }, () => attempt(NOW, { webhook_url: undefined }));
+    const log = logOf([...items, attempt(NOW)]);
+    await expect(run(log)).rejects.toThrow('items.0.webhook_url');
+    expect(await stored()).toBe(1);
+    expect(log.queries).toHaveLength(3);
+  });
+
+  test.each([undefined, null])(
+    'pages whose every payload is %p, which are counted and passed over',
+    async (payload) => {
+      const log = logOf([...Array.from({ length: 5 }, () => attempt(NOW, { payload })), attempt(NOW)]);
+      expect(await run(log)).toMatchObject({ complete: true, unreadable: 5, recovered: 1, lacking: undefined });
       expect(await stored()).toBe(1);
-      expect(log.queries).toHaveLength(3);
     },
   );
 

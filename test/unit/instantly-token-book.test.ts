@@ -108,10 +108,6 @@ function settingsOf(tokens: readonly string[]): Settings {
 async function setWorld(settings: Settings): Promise<void> {
   world = new World(settings);
   jest.spyOn(Date, 'now').mockImplementation(() => world.now);
-  jest.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
-    const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
-    return world.answer(new URL(String(input)), init?.method ?? 'GET', body);
-  });
   await world.start();
   await world.start();
 }

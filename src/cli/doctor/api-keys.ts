@@ -59,6 +59,8 @@ function judge(
   { instantly: { autoResume } }: Settings,
   where: Deployment,
 ): Finding[] {
+  if (!scopes)
+    return [warn(`the scopes of the key in ${setting} are not told by Instantly`, `see them at ${KEYS_PAGE}`)];
   const named = `the key in ${setting}${by === 'mask' ? ' (told by the ends of it that Instantly shows)' : ''}`;
   const findings = judgeScopes({ scopes, purpose, deployment: where, autoResume }).map(({ status, found }) => ({
     status,

@@ -102,6 +102,14 @@ function judge(report: WebhookReport, accepted: readonly (readonly string[])[]):
   if (token === 'none') findings.push(fail(`${show(report)} carries no token: each delivery is refused`, repair));
   if (token === 'wrong')
     findings.push(fail(`${show(report)} carries a token that is not let in: each delivery is refused`, repair));
+  if (token === 'unknown') {
+    findings.push(
+      warn(
+        `Instantly tells no headers of ${show(report)}: it carries no token, or which one is not known`,
+        '"webhooks test" shows whether its deliveries are let in; "webhooks register" sets the token',
+      ),
+    );
+  }
   const behind = accepted.filter((tokens) => token === 'right' && id !== null && !tokens.includes(id)).length;
   if (behind > 0) {
     findings.push(
@@ -112,7 +120,11 @@ function judge(report: WebhookReport, accepted: readonly (readonly string[])[]):
     );
   }
   if (findings.length > 0) return findings;
-  return [ok(`${show(report)} is active, tells of ${eventType ?? `label ${label}`}, and its token ${id} is let in`)];
+  return [
+    ok(
+      `${show(report)} is active, tells of ${eventType ?? (label === null ? 'what is not known' : `label ${label}`)}, and its token ${id} is let in`,
+    ),
+  ];
 }
 
 /** Instantly signs nothing. */
