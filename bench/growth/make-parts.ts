@@ -30,6 +30,7 @@ export function makeAccept(): Accept {
       campaignId: null,
       principal: PRINCIPAL,
       source: 'webhook',
+      charset: null,
       dedupKey: randomBytes(32),
       dedupUntil: receivedAt + RETENTION_MS,
       body,

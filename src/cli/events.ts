@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { decodeBody } from '../events/parse-body.ts';
 import type { DeliveryState, Store, StoredDelivery, StoredEvent } from '../inbox/store.ts';
 import { addFilterOptions, describeFilter, type FilterOptions, readFilter, resolveFilter } from './event-filter.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
@@ -66,7 +67,7 @@ async function show(id: string, options: { readonly raw?: true; readonly json?: 
     return;
   }
   if (options.json) {
-    const payload: unknown = JSON.parse(new TextDecoder().decode(body));
+    const payload: unknown = JSON.parse(decodeBody(body, event.charset));
     printDocument({ ...toItem(facts), runs: runs.map(toRun), payload });
     return;
   }
@@ -84,7 +85,7 @@ async function show(id: string, options: { readonly raw?: true; readonly json?: 
   ]);
   if (runs.length === 0) print('\nNo handler takes it.\n');
   else printRuns(runs);
-  print(`\n${showPayload(body)}\n`);
+  print(`\n${showPayload(body, event.charset)}\n`);
 }
 
 function printDocument(document: object): void {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { readCharset } from '../events/parse-body.ts';
 import type { QuarantinedBody, QuarantineState, Store } from '../inbox/store.ts';
 import { commandSettings, operateStore, operatorDraft, readStore, recordAction } from './open-store.ts';
 import { choiceOption, jsonOption, limitOption } from './options.ts';
@@ -99,7 +100,7 @@ async function show(id: string, options: { readonly raw?: true; readonly json?: 
     ['state', found.state],
     ['event', found.eventId],
   ]);
-  print(`\n${showPayload(found.body)}\n`);
+  print(`\n${showPayload(found.body, readCharset(found.contentType))}\n`);
 }
 
 async function find(store: Store, id: string) {

@@ -3,7 +3,7 @@ import { restoreQuarantined } from '../authenticate/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { Problem } from '../errors/problem.ts';
 import { typeLabel } from '../events/names.ts';
-import { parseBody } from '../events/parse-body.ts';
+import { parseBody, readCharset } from '../events/parse-body.ts';
 import { readEvent } from '../events/read-event.ts';
 import { Inbox } from '../inbox/accept.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
@@ -53,7 +53,8 @@ async function accept(
     bytes: delivery.body.byteLength,
     bodySha256: hash('sha256', delivery.body, 'hex'),
   };
-  const parsed = parseBody(delivery.body);
+  // A mended body has been through an editor, and is UTF-8.
+  const parsed = parseBody(delivery.body, mended === undefined ? readCharset(held.contentType) : null);
   if (!parsed.ok) {
     await recordAction(store, operatorDraft(ACTION, { ...facts, reason: parsed.reason }, 'failure'));
     throw new Error(`it still cannot be read (${parsed.reason}); see --help for how to mend it`);

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { decodeBody } from '../events/parse-body.ts';
 import { toJson } from './print.ts';
 import { printableLines } from './printable.ts';
 
@@ -6,8 +7,8 @@ import { printableLines } from './printable.ts';
 const SHOWN = 100_000;
 
 /** A stored body for people: JSON laid out, anything else as the text it is. */
-export function showPayload(body: Uint8Array): string {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+export function showPayload(body: Uint8Array, charset: string | null): string {
+  const text = decodeBody(body, charset);
   return layOut(text) ?? showText(text);
 }
 

@@ -16,7 +16,7 @@ export interface HandlerArguments {
  * overflows the stack, and parsing megabytes is no work for the thread that answers.
  */
 export function buildEvent(delivery: ClaimedDelivery, tools: RunTools): HandlerArguments {
-  const body = parseBody(delivery.body);
+  const body = parseBody(delivery.body, delivery.charset);
   if (!body.ok) throw new TypeError('the stored body is not a JSON object');
   removePrototypeKeys(body);
   const event = {

@@ -9,10 +9,12 @@ export interface ReadableBody {
   readonly payload: Record<string, unknown>;
   /** What JSON.parse was given: the bytes decoded, without a byte order mark. */
   readonly text: string;
-  /** Whether the bytes are valid UTF-8; otherwise `text` holds replacement characters, and other bytes could read alike. */
+  /** Whether every byte could be decoded; otherwise `text` holds replacement characters, and other bytes could read alike. */
   readonly exact: boolean;
   /** As they came. */
   readonly bytes: Uint8Array;
+  /** The WHATWG name of the character set they were decoded by; `null`: UTF-8. */
+  readonly charset: string | null;
 }
 
 /** Why no event can be read from a proven body. */
@@ -28,24 +30,85 @@ export interface UnreadableBody {
   readonly reason: Extract<UnreadableReason, 'not-json' | 'not-an-object'>;
 }
 
-/** Reads the raw body of a delivery. Never throws: whatever is not a JSON object is told by `reason`. */
-export function parseBody(bytes: Uint8Array): ParsedBody {
-  const text = decode(bytes);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { ok: false, reason: 'not-json' };
+/**
+ * Reads the raw body of a delivery. Never throws: whatever is not a JSON object is told by `reason`. A body that is no JSON
+ * object in its character set is read as UTF-8, since senders name one without knowing.
+ *
+ * @param charset as `readCharset` returns it
+ */
+export function parseBody(bytes: Uint8Array, charset: string | null = null): ParsedBody {
+  if (charset !== null) {
+    for (const label of charsetsToTry(charset, bytes)) {
+      const text = decodeBy(label, bytes, false);
+      const value = parseJson(text);
+      if (isObject(value)) {
+        const exact = decodeBy(label, bytes, true) !== undefined;
+        return { ok: true, payload: value, text: text ?? '', exact, bytes, charset: label };
+      }
+    }
   }
+  const text = decodeUtf8(bytes);
+  const value = parseJson(text);
+  if (value === undefined) return { ok: false, reason: 'not-json' };
   if (!isObject(value)) return { ok: false, reason: 'not-an-object' };
-  return { ok: true, payload: value, text, exact: isUtf8(bytes), bytes };
+  return { ok: true, payload: value, text, exact: isUtf8(bytes), bytes, charset: null };
 }
 
-function decode(bytes: Uint8Array): string {
+/** The text of a body that nothing is known of but its character set. */
+export function decodeBody(bytes: Uint8Array, charset: string | null): string {
+  return (charset === null ? undefined : decodeBy(charset, bytes, false)) ?? decodeUtf8(bytes);
+}
+
+/**
+ * The character set that a `Content-Type` names, quoted or not, by its WHATWG name.
+ *
+ * @returns `null` where it is UTF-8, none or unknown
+ */
+export function readCharset(contentType: string | null): string | null {
+  // Nearly all say nothing of it.
+  if (contentType === null || !/charset/i.test(contentType)) return null;
+  const [, quoted, single, bare] = /;\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))/i.exec(contentType) ?? [];
+  try {
+    const { encoding } = new TextDecoder((quoted ?? single ?? bare ?? 'utf-8').trim());
+    return encoding === 'utf-8' ? null : encoding;
+  } catch {
+    // A label that no encoding has.
+    return null;
+  }
+}
+
+/** A byte order mark is surer than a header; without one, UTF-16 of either order is told by which one is JSON. */
+function charsetsToTry(charset: string, [first, second]: Uint8Array): readonly string[] {
+  if (first === 0xef && second === 0xbb) return [];
+  if (first === 0xfe && second === 0xff) return ['utf-16be'];
+  if (first === 0xff && second === 0xfe) return ['utf-16le'];
+  if (charset === 'utf-16le') return ['utf-16le', 'utf-16be'];
+  return [charset];
+}
+
+/** @returns `undefined` where `fatal` and a byte stands for nothing */
+function decodeBy(label: string, bytes: Uint8Array, fatal: boolean): string | undefined {
+  try {
+    return new TextDecoder(label, { fatal }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
   const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const skip = marked ? 3 : 0;
   // Buffer rather than TextDecoder: it yields a one-byte string for ASCII, which everything after reads twice as fast.
   return Buffer.from(bytes.buffer, bytes.byteOffset + skip, bytes.byteLength - skip).toString('utf8');
+}
+
+/** @returns `undefined` where it is no JSON, which JSON.parse never gives */
+function parseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -11,7 +11,7 @@ import {
 } from '../authenticate/index.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { typeLabel } from '../events/names.ts';
-import { parseBody, type UnreadableReason } from '../events/parse-body.ts';
+import { parseBody, readCharset, type UnreadableReason } from '../events/parse-body.ts';
 import { readEvent } from '../events/read-event.ts';
 import type { Inbox, ReadEvent } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
@@ -50,7 +50,7 @@ export function createReceive(options: ReceiveOptions) {
     if (!verification.authentic) throw await options.failures.refuse(request, response, verification.reason);
     const proven = noteProof(options, verification, exchange);
     const delivery = coding === undefined ? proven : await unpackBody(options, exchange, proven, coding);
-    const parsed = parseBody(delivery.body);
+    const parsed = parseBody(delivery.body, readCharset(delivery.contentType));
     if (!parsed.ok) throw await quarantine(options, exchange, proven, parsed.reason, 'unreadable-body');
     const facts = readEvent(parsed.payload);
     exchange.note({ eventType: typeLabel(facts.type) });

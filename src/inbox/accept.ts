@@ -49,6 +49,7 @@ export class Inbox {
         dedupKey: dedupKey(body),
         dedupUntil: dedupUntil(facts, receivedAt, this.#options.retentionMs),
         body: delivery.body,
+        charset: body.charset,
       },
       routes: routesFor(this.#options.handlers(), facts.type),
       audit,

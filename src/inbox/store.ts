@@ -156,6 +156,8 @@ export interface NewEvent {
   readonly dedupUntil: number;
   /** Exactly as it came. */
   readonly body: Uint8Array;
+  /** The WHATWG name of its character set; `null`: UTF-8. */
+  readonly charset: string | null;
 }
 
 /** What two events have in common where they are one: the timestamp is part of the content, and the index of keys begins
@@ -273,6 +275,8 @@ export interface ClaimedDelivery {
   readonly outOfOrder: boolean;
   readonly replay: boolean;
   readonly body: Uint8Array;
+  /** As of the event. */
+  readonly charset: string | null;
 }
 
 export interface StoredDocument {
@@ -306,6 +310,8 @@ export interface StoredEvent {
   readonly campaignId: string | null;
   readonly principal: string;
   readonly source: EventSource;
+  /** The WHATWG name of its body's character set; `null`: UTF-8. */
+  readonly charset: string | null;
   readonly bytes: number;
   readonly deliveries: Readonly<Record<DeliveryState, number>>;
 }

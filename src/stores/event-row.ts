@@ -12,6 +12,7 @@ export interface EventRow {
   readonly campaign_id: string | null;
   readonly principal: string;
   readonly source: EventSource;
+  readonly charset: string | null;
   readonly bytes: number;
 }
 
@@ -30,7 +31,7 @@ export interface DeliveryRow {
 
 /** Over `events e`. */
 export const EVENT_COLUMNS =
-  'e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.bytes';
+  'e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.charset, e.bytes';
 /** Of deliveries `d` that are not over: no process has registered their handler any more. */
 export const IS_ORPHANED = 'NOT EXISTS (SELECT 1 FROM handlers h WHERE h.name = d.handler)';
 /** Over `deliveries d` and their `events e`. */
@@ -67,6 +68,7 @@ export function factsOf(row: EventRow) {
     campaignId: row.campaign_id,
     principal: row.principal,
     source: row.source,
+    charset: row.charset,
   };
 }
 

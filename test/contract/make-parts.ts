@@ -21,6 +21,7 @@ export interface AcceptOptions {
   readonly lead?: string | null;
   readonly type?: string;
   readonly campaignId?: string;
+  readonly charset?: string;
   readonly routes?: Accept['routes'];
   readonly quarantineId?: string;
 }
@@ -42,6 +43,7 @@ export function makeAccept(options: AcceptOptions = {}): Accept {
       campaignId: options.campaignId ?? null,
       principal: 'instantly:token:1',
       source: 'webhook',
+      charset: options.charset ?? null,
       dedupKey: createHash('sha256').update(content).digest(),
       dedupUntil: options.dedupUntil ?? receivedAt + RETENTION_MS,
       body: Buffer.from(content),

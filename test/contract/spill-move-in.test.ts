@@ -80,7 +80,7 @@ async function aliases(): Promise<[string, string][]> {
 describe('events that are moved', () => {
   test('are there as they came, in order, to be found under their ids', async () => {
     const made = ['a', 'b', 'c'].map((content) => makeAccept({ content, campaignId: 'x' }));
-    const odd = makeAccept({ content: 'd\u0000', timestamp: null, lead: null });
+    const odd = makeAccept({ content: 'd\u0000', timestamp: null, lead: null, charset: 'koi8-r' });
     await spillEvents(...made, odd);
     await moveAll();
     expect(await contents()).toEqual(['a', 'b', 'c', 'd\u0000']);

@@ -87,7 +87,13 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
     describe('commit', () => {
       test('keeps the bytes exactly as they came, with what was read from them', async () => {
         const [first] = await accept(
-          makeAccept({ content: '{"a": 1 }\u0000\ufeff', campaignId: 'c1', timestamp: null, lead: null }),
+          makeAccept({
+            content: '{"a": 1 }\u0000\ufeff',
+            campaignId: 'c1',
+            timestamp: null,
+            lead: null,
+            charset: 'koi8-r',
+          }),
         );
         const event = await store.findEvent(first?.id ?? '');
         expect(Buffer.from(event?.body ?? []).toString()).toBe('{"a": 1 }\u0000\ufeff');
@@ -97,6 +103,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           campaignId: 'c1',
           timestamp: null,
           source: 'webhook',
+          charset: 'koi8-r',
           bytes: 13,
         });
       });
@@ -214,7 +221,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
 
     describe('claim', () => {
       test('hands a delivery to one claim only, with its attempt and bytes', async () => {
-        const [event] = await accept(makeAccept({ content: 'payload', routes: ORDERED }));
+        const [event] = await accept(makeAccept({ content: 'payload', routes: ORDERED, charset: 'koi8-r' }));
         const [first, ...rest] = await claim();
         expect(rest).toEqual([]);
         expect(first).toMatchObject({
@@ -223,6 +230,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           attempt: 1,
           outOfOrder: false,
           replay: false,
+          charset: 'koi8-r',
         });
         expect(text(first)).toBe('payload');
         expect(await claim()).toEqual([]);

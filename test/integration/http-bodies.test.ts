@@ -57,6 +57,22 @@ const holds = (name: string, reason: 'not-json' | 'not-an-object', body: Uint8Ar
     isQuarantined(body),
   );
 
+/** The lead is read by the character set, and the bytes are kept. */
+const acceptsIn = (charset: string, encode: (text: string) => Buffer, label = charset): Row => {
+  const bytes = encode(freshBody({ event_type: 'Grüße', lead_email: `${charset}.ü@example.com` }));
+  return row(
+    `in ${charset}`,
+    (running) => post(running, bytes, { ...withToken, 'content-type': `application/json; charset=${label}` }),
+    { outcome: 'accepted', ...USER },
+    async ({ answer }, { receiver }) => {
+      const { id } = JSON.parse(answer.text) as { id: string };
+      const event = await receiver.store.findEvent(id);
+      expect(event).toMatchObject({ rawType: 'Grüße', lead: `${charset}.ü@example.com` });
+      expect(Buffer.from(event?.body ?? []).equals(bytes)).toBe(true);
+    },
+  );
+};
+
 const acceptsAs = (contentType: string): Row => {
   const body = freshBody();
   return row(
@@ -117,6 +133,11 @@ runTable('bodies that are events', ENV, [
       ...Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`f${n}`, n])),
     }),
   ),
+  acceptsIn('iso-8859-1', (text) => Buffer.from(text, 'latin1')),
+  acceptsIn('windows-1252', (text) => Buffer.from(text, 'latin1'), '"Windows-1252"'),
+  acceptsIn('utf-16', (text) => Buffer.from(`\ufeff${text}`, 'utf16le')),
+  acceptsIn('utf-16be', (text) => Buffer.from(text, 'utf16le').swap16()),
+  acceptsIn('utf-8', (text) => Buffer.from(text)),
   acceptsAs('text/plain'),
   acceptsAs('application/x-www-form-urlencoded'),
   acceptsAs('multipart/form-data; boundary=x'),

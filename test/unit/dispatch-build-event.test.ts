@@ -12,6 +12,14 @@ function payloadOf(json: string): Record<string, unknown> {
   return context.payload;
 }
 
+test('a body in another character set is read by it, and its bytes stay as they came', () => {
+  const body = Buffer.from('{"reply_text":"Grüße"}', 'latin1');
+  const tools = { logger: pino({ level: 'silent' }), signal: new AbortController().signal };
+  const { context } = buildEvent(makeDelivery('crm', { body, charset: 'windows-1252' }), tools);
+  expect(context.payload).toEqual({ reply_text: 'Grüße' });
+  expect(Buffer.from(context.rawBody)).toEqual(body);
+});
+
 /** As careless code does. */
 function merge(target: Record<string, unknown>, from: Record<string, unknown>): Record<string, unknown> {
   for (const [name, value] of Object.entries(from)) {

@@ -118,6 +118,7 @@ export class DispatchRig {
         campaignId: null,
         principal: 'instantly:token:1',
         source: 'webhook',
+        charset: null,
         dedupKey: createHash('sha256').update(body).digest(),
         dedupUntil: at + 3_600_000,
         body,

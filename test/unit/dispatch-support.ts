@@ -121,6 +121,7 @@ export function makeDelivery(
     outOfOrder: false,
     replay: false,
     body: Buffer.from(JSON.stringify(payload)),
+    charset: null,
     ...fields,
   };
 }

@@ -1,6 +1,6 @@
 import { type CopiedTable, columns } from './copied-table.ts';
 
-const EVENT_COLUMNS = 'id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source';
+const EVENT_COLUMNS = 'id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, charset';
 
 /** With their deduplication keys. One whose time was over when the same content came again has left its key to that, and
  * zeros stand there instead. */
@@ -18,12 +18,13 @@ export const EVENTS: CopiedTable = {
     campaign_id: 'text',
     principal: 'text',
     source: 'text',
+    charset: 'text',
     dedup_key: 'bytea',
     valid_until: 'bigint',
     bytes: 'integer',
     body: 'bytea',
   }),
-  source: `SELECT e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source,
+  source: `SELECT e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.charset,
       coalesce(k.key, zeroblob(32)) AS dedup_key, k.valid_until, e.bytes, e.body
     FROM events e LEFT JOIN dedup_keys k ON k.event_seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
   insert: `, stored AS (
@@ -32,7 +33,7 @@ export const EVENTS: CopiedTable = {
     INSERT INTO dedup_keys (occurred_at, key, event_id, seen_at, valid_until)
       SELECT coalesce(occurred_at, 0), dedup_key, id, received_at, valid_until FROM rows
         WHERE valid_until IS NOT NULL ORDER BY 1, 2`,
-  target: `SELECT e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source,
+  target: `SELECT e.seq, e.id, e.received_at, e.type, e.raw_type, e.occurred_at, e.lead, e.campaign_id, e.principal, e.source, e.charset,
       e.dedup_key, k.valid_until, e.bytes, e.body
     FROM events e LEFT JOIN dedup_keys k ON k.occurred_at = coalesce(e.occurred_at, 0) AND k.key = e.dedup_key
       AND k.event_id = e.id AND k.seen_at = e.received_at

@@ -42,12 +42,12 @@ const READ_KEYS: Statement = {
 
 const INSERT_EVENTS: Statement = {
   name: 'insert-events',
-  text: `INSERT INTO events (id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, dedup_key, bytes, body)
-    SELECT i.id, i.received_at, i.type, i.raw_type, i.occurred_at, i.lead, i.campaign_id, i.principal, i.source,
+  text: `INSERT INTO events (id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, charset, dedup_key, bytes, body)
+    SELECT i.id, i.received_at, i.type, i.raw_type, i.occurred_at, i.lead, i.campaign_id, i.principal, i.source, i.charset,
         substring($10::bytea FROM (32 * i.n - 31)::int FOR 32), i.size, substring($11::bytea FROM i.last - i.size + 1 FOR i.size)
       FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-          $12::int[], $13::int[])
-        WITH ORDINALITY AS i (id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, last, size, n)
+          $14::text[], $12::int[], $13::int[])
+        WITH ORDINALITY AS i (id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, charset, last, size, n)
       ORDER BY i.n
     RETURNING id, seq`,
 };
@@ -133,6 +133,7 @@ async function insertEvents(runner: Runner, routed: readonly RoutedEvent[], now:
     bytes,
     ends,
     events.map(({ body }) => body.byteLength),
+    events.map(({ charset }) => charset),
   );
   const seqs = new Map(rows.map(({ id, seq }) => [id, seq]));
   return insertDeliveries(runner, routed, seqs, now);

@@ -65,7 +65,7 @@ const LEASE: Statement = {
   name: 'lease-deliveries',
   text: `UPDATE deliveries d SET state = 'running', attempts = d.attempts + 1, next_at = NULL, lease = $2::text, lease_until = $3::bigint, updated_at = $4::bigint
     FROM events e WHERE d.id = ANY ($1::bigint[]) AND e.seq = d.event_seq
-    RETURNING d.id, d.handler, d.attempts, d.replay, e.id AS event_id, e.type, e.raw_type, e.received_at, e.occurred_at, e.lead, e.body`,
+    RETURNING d.id, d.handler, d.attempts, d.replay, e.id AS event_id, e.type, e.raw_type, e.received_at, e.occurred_at, e.lead, e.charset, e.body`,
 };
 
 interface Judged {
@@ -89,6 +89,7 @@ interface LeasedRow {
   readonly received_at: number;
   readonly occurred_at: number | null;
   readonly lead: string | null;
+  readonly charset: string | null;
   readonly body: Buffer;
 }
 
@@ -179,5 +180,6 @@ function toClaimed(row: LeasedRow, lease: string, outOfOrder: boolean): ClaimedD
     outOfOrder,
     replay: row.replay,
     body: row.body,
+    charset: row.charset,
   };
 }

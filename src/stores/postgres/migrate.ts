@@ -3,7 +3,7 @@ import { SettingsError } from '../../errors/problem.ts';
 import { readMigrations } from '../read-migrations.ts';
 
 /** What this code was written for: the number of its newest migration. */
-const RELEASE = 5;
+const RELEASE = 6;
 
 /** Milliseconds to wait for another process that migrates. */
 const LOCK_LIMIT_MS = 60_000;

@@ -16,6 +16,7 @@ interface DueRow {
   readonly occurred_at: number | null;
   readonly lead: string | null;
   readonly event_seq: number;
+  readonly charset: string | null;
   readonly bytes: number;
 }
 
@@ -58,7 +59,7 @@ function hasDue(connection: Connection, { places, now }: ClaimRequest): boolean 
 
 function dueRows(connection: Connection, handler: string, now: number, limit: number): DueRow[] {
   return connection.all<DueRow>(
-    `SELECT d.id, d.order_key, d.attempts, d.replay, e.id AS event_id, e.type, e.raw_type, e.received_at, e.occurred_at, e.lead, e.bytes, d.event_seq
+    `SELECT d.id, d.order_key, d.attempts, d.replay, e.id AS event_id, e.type, e.raw_type, e.received_at, e.occurred_at, e.lead, e.bytes, e.charset, d.event_seq
       FROM deliveries d JOIN events e ON e.seq = d.event_seq
       WHERE d.handler = ? AND d.state = 'pending' AND d.next_at IS NOT NULL AND d.next_at <= ?
       ORDER BY d.next_at, d.id LIMIT ?`,
@@ -95,6 +96,7 @@ function lease(connection: Connection, row: DueRow, handler: string, request: Cl
     outOfOrder,
     replay: row.replay === 1,
     body: readBody(connection, row.event_seq),
+    charset: row.charset,
   };
 }
 

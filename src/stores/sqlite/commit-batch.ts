@@ -57,8 +57,8 @@ function acceptEvent(connection: Connection, tally: Tally, accept: Accept, now: 
 function insertEvent(connection: Connection, tally: Tally, accept: Accept, occurredAt: number, now: number): void {
   const { event } = accept;
   const { lastId: seq } = connection.run(
-    `INSERT INTO events (id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, bytes, body)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO events (id, received_at, type, raw_type, occurred_at, lead, campaign_id, principal, source, charset, bytes, body)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     event.id,
     event.receivedAt,
     event.type,
@@ -68,6 +68,7 @@ function insertEvent(connection: Connection, tally: Tally, accept: Accept, occur
     event.campaignId,
     event.principal,
     event.source,
+    event.charset,
     event.body.byteLength,
     event.body,
   );

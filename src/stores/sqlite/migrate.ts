@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts';
 import type { FileSetting } from './thread-protocol.ts';
 
 /** What this code was written for: the number of its newest migration. */
-export const RELEASE = 5;
+export const RELEASE = 6;
 
 export interface MigrateOptions {
   readonly migrations?: readonly Migration[];

@@ -34,6 +34,7 @@ type PackedAccept = readonly [
   campaignId: NewEvent['campaignId'],
   principal: NewEvent['principal'],
   source: NewEvent['source'],
+  charset: NewEvent['charset'],
   dedupUntil: NewEvent['dedupUntil'],
   routes: Accept['routes'],
   startedAt: PendingAudit['startedAt'],
@@ -95,6 +96,7 @@ function packAccept({ event, routes, audit, quarantineId }: Accept): PackedAccep
     event.campaignId,
     event.principal,
     event.source,
+    event.charset,
     event.dedupUntil,
     routes,
     audit.startedAt,
@@ -105,9 +107,9 @@ function packAccept({ event, routes, audit, quarantineId }: Accept): PackedAccep
 
 function unpackAccept(packed: PackedAccept, take: (size: number) => Uint8Array): Accept {
   const [keySize, bodySize, id, receivedAt, type, rawType, timestamp, lead, campaignId, ...rest] = packed;
-  const [principal, source, dedupUntil, routes, startedAt, draft, quarantineId] = rest;
+  const [principal, source, charset, dedupUntil, routes, startedAt, draft, quarantineId] = rest;
   const dedupKey = take(keySize);
-  const facts = { id, receivedAt, type, rawType, timestamp, lead, campaignId, principal, source, dedupUntil };
+  const facts = { id, receivedAt, type, rawType, timestamp, lead, campaignId, principal, source, charset, dedupUntil };
   return {
     event: { ...facts, dedupKey, body: take(bodySize) },
     routes,

@@ -72,7 +72,7 @@ function toEvent(connection: Connection, row: KeyedRow): SpilledEvent {
   if (body === undefined) throw new Error('an event went while it was read');
   const event = {
     ...factsOf(row),
-    dedupKey: row.key ?? keyOf(body),
+    dedupKey: row.key ?? keyOf(body, row.charset),
     // Without a key its time was over when the same content came again, and has left the key to that.
     dedupUntil: row.valid_until ?? row.received_at,
     body,
@@ -80,8 +80,8 @@ function toEvent(connection: Connection, row: KeyedRow): SpilledEvent {
   return { event, routes: readRoutes(connection, row.seq) };
 }
 
-function keyOf(body: Uint8Array): Uint8Array {
-  const parsed = parseBody(body);
+function keyOf(body: Uint8Array, charset: string | null): Uint8Array {
+  const parsed = parseBody(body, charset);
   if (!parsed.ok) throw new Error('an event was kept whose body cannot be read');
   return dedupKey(parsed);
 }
