@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { lastingOf } from './errors/problem.ts';
 import type { Orphans, Store, StoreCounts } from './inbox/store.ts';
 import { createDeliveryMetrics, type DeliveryMetrics, type DeliveryReadings } from './metrics/delivery-metrics.ts';
 import { createEventMetrics, type EventMetrics } from './metrics/event-metrics.ts';
@@ -6,6 +7,7 @@ import { createRegistries, type Registries } from './metrics/registries.ts';
 import { createRequestMetrics, type RequestMetrics } from './metrics/request-metrics.ts';
 import { createSpillMetrics } from './metrics/spill-metrics.ts';
 import type { ServingStore } from './open-store.ts';
+import type { StoreFault } from './stores/spill/spilling-store.ts';
 
 export interface Metrics {
   readonly registries: Registries;
@@ -24,27 +26,41 @@ const MANY_ORPHANS = 10_000;
 const MANY_LAST_MS = 60_000;
 
 export function composeMetrics(
-  { store, spilledEvents }: Pick<ServingStore, 'spilledEvents'> & { readonly store: Pick<Store, 'counts' | 'orphans'> },
+  {
+    store,
+    spilledEvents,
+    fault,
+  }: Pick<ServingStore, 'spilledEvents' | 'fault'> & { readonly store: Pick<Store, 'counts' | 'orphans'> },
   bufferedBytes: () => number,
   faultyHandlerFiles: () => number,
   logger: Logger,
 ): Metrics {
   const registries = createRegistries();
   const orphans = readOrphans(store);
+  let asked: StoreFault | undefined;
   let look: { readonly at: number; readonly readings: Promise<DeliveryReadings | undefined> } | undefined;
   const read = (): Promise<DeliveryReadings | undefined> => {
-    if (look === undefined || Date.now() - look.at > LOOK_LASTS_MS) {
-      const readings = Promise.all([store.counts(), orphans()])
-        .then(([counts, found]) => apart(counts, found))
-        .catch((error: unknown) => {
+    if (look === undefined || performance.now() - look.at > LOOK_LASTS_MS) {
+      const readings = Promise.all([store.counts(), orphans()]).then(
+        ([counts, found]) => {
+          asked = undefined;
+          return apart(counts, found);
+        },
+        (error: unknown) => {
+          asked = lastingOf(error) === undefined ? 'outage' : 'lasting';
           logger.warn({ err: error }, 'the store did not answer a scrape; its gauges stand as they were');
           return undefined;
-        });
-      look = { at: Date.now(), readings };
+        },
+      );
+      look = { at: performance.now(), readings };
     }
     return look.readings;
   };
-  createSpillMetrics(registries, spilledEvents);
+  const readFault = async (): Promise<StoreFault | undefined> => {
+    await read();
+    return fault?.() ?? asked;
+  };
+  createSpillMetrics(registries, spilledEvents, readFault);
   return {
     registries,
     requests: createRequestMetrics(registries, { bufferedBytes }),

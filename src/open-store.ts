@@ -4,6 +4,8 @@ import type { Settings } from './config/settings.ts';
 import { SettingsError } from './errors/problem.ts';
 import type { Store } from './inbox/store.ts';
 import type { PostgresStore } from './stores/postgres/postgres-store.ts';
+import type { SpillChange } from './stores/spill/intake.ts';
+import type { StoreFault } from './stores/spill/spilling-store.ts';
 import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
 
 type PostgresSettings = Extract<Settings['store'], { readonly kind: 'postgres' }>;
@@ -14,6 +16,8 @@ export interface ServingStore {
   readonly maxInFlight: number;
   /** Events that are on this machine's disk alone. */
   readonly spilledEvents: () => number;
+  /** Of a store whose commits go elsewhere meanwhile; others show theirs when they are asked. */
+  readonly fault?: () => StoreFault | undefined;
 }
 
 /**
@@ -58,7 +62,12 @@ async function openPostgres(
       auditKey,
       onChange: (change) => tell(logger, change),
     });
-    return { store: spilling, maxInFlight: COMMIT_LANES, spilledEvents: () => spilling.spilledEvents };
+    return {
+      store: spilling,
+      maxInFlight: COMMIT_LANES,
+      spilledEvents: () => spilling.spilledEvents,
+      fault: () => spilling.fault,
+    };
   } catch (error) {
     await primary.close();
     throw error;
@@ -70,12 +79,20 @@ async function tryPostgres(primary: PostgresStore, logger: Logger): Promise<void
     await primary.connected();
   } catch (error) {
     if (error instanceof SettingsError) throw error;
-    logger.error({ err: error }, 'PostgreSQL is away at the start; it is used as soon as it answers');
+    logger.error(
+      { err: error },
+      'PostgreSQL is away at the start; it is used as soon as it answers. Where it runs, check the host and the port in DATABASE_URL',
+    );
   }
 }
 
-function tell(logger: Logger, { state, reason }: { readonly state: string; readonly reason: string | null }): void {
+function tell(logger: Logger, { state, reason, lasting }: SpillChange): void {
   if (state === 'direct') logger.info('PostgreSQL has everything again: the spill is empty');
+  else if (lasting !== undefined)
+    logger.error(
+      { reason, fix: lasting.fix },
+      `${lasting.what}, which waiting does not fix: events go to the spill on this machine, and no handler runs`,
+    );
   else if (state === 'spilling') logger.error({ reason }, 'PostgreSQL is away: events go to the spill on this machine');
   else logger.info('PostgreSQL answers again: the spill is being moved there');
 }

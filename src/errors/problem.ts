@@ -94,9 +94,31 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
+/** A fault of a store that waiting does not fix. */
+export interface LastingFault {
+  /** Words for anyone: no name, path or address. */
+  readonly what: string;
+  /** The operator's next step. */
+  readonly fix: string;
+}
+
 /** The store cannot commit or answer now; nothing of the call is promised, and it may be made again. */
 export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable';
+  override readonly name: string = 'StoreUnavailable';
+  /** `undefined`: an outage, which may end by itself. */
+  readonly lasting: LastingFault | undefined;
+
+  constructor(
+    message: string,
+    options: { readonly lasting?: LastingFault | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.lasting = options.lasting;
+  }
+}
+
+export function lastingOf(error: unknown): LastingFault | undefined {
+  return error instanceof StoreUnavailable ? error.lasting : undefined;
 }
 
 /** A setting, a file or an environment that stops the start. Printed as plain lines; the process exits with 78 (EX_CONFIG). */

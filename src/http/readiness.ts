@@ -1,3 +1,4 @@
+import { lastingOf } from '../errors/problem.ts';
 import type { Store } from '../inbox/store.ts';
 
 /** Milliseconds for which one look at the store serves every probe: strangers may ask as often as they like. */
@@ -31,12 +32,12 @@ export class Readiness {
    * an operator without paths or addresses. */
   async look(): Promise<Found> {
     if (this.#stopping) return { faults: ['stopping'], degraded: null, details: {} };
-    if (this.#look === undefined || Date.now() - this.#look.at > LOOK_LASTS_MS) {
+    if (this.#look === undefined || performance.now() - this.#look.at > LOOK_LASTS_MS) {
       const found = this.#store.check().then(
         async ({ degraded }): Promise<Found> => ({ faults: [], degraded, details: await this.#readDetails() }),
-        (): Found => ({ faults: ['the store cannot commit'], degraded: null, details: {} }),
+        (error: unknown): Found => ({ faults: [wordsFor(error)], degraded: null, details: {} }),
       );
-      this.#look = { at: Date.now(), found };
+      this.#look = { at: performance.now(), found };
     }
     return this.#look.found;
   }
@@ -47,4 +48,9 @@ export class Readiness {
     );
     return Object.fromEntries((await Promise.all(read)).filter(([, n]) => n > 0));
   }
+}
+
+function wordsFor(error: unknown): string {
+  const lasting = lastingOf(error);
+  return lasting === undefined ? 'the store cannot commit' : `${lasting.what}, which waiting does not fix`;
 }

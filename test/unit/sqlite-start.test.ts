@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/audit/new-id.ts';
 import { readMigrations } from '../../src/stores/read-migrations.ts';
@@ -84,5 +85,41 @@ describe('a store that is opened', () => {
     // It keeps no receiver from starting.
     holdServiceLock(file, 'DATABASE_URL', { waitMs: 0 }).release();
     await store.close();
+  });
+
+  test.each([
+    ['tables of other names', 'CREATE TABLE users (id INTEGER)'],
+    ['a table named events', 'CREATE TABLE events (id INTEGER)'],
+    ['the migrations of Rails', 'CREATE TABLE schema_migrations (version TEXT PRIMARY KEY)'],
+    [
+      'migrations that look like ours',
+      `CREATE TABLE schema_migrations (version INTEGER, name TEXT, least_release INTEGER);
+        INSERT INTO schema_migrations VALUES (1, '001-users.sql', 1)`,
+    ],
+  ])('is left as it is where it has %s', async (_, sql) => {
+    const db = new DatabaseSync(file);
+    db.exec(sql);
+    db.close();
+    const before = readFileSync(file);
+    await expect(open(true)).rejects.toThrow(`DATABASE_URL: ${file} is a database of another program`);
+    await expect(open(false)).rejects.toThrow('is a database of another program');
+    expect(readFileSync(file)).toEqual(before);
+  });
+
+  test.each([
+    ['a folder', () => mkdirSync(`${file}.lock`)],
+    ['no database', () => writeFileSync(`${file}.lock`, 'words, and no database at all'.repeat(50))],
+  ])('names its lock where that is %s, and not itself', async (_, make) => {
+    make();
+    await expect(open(true)).rejects.toThrow(new RegExp(`^DATABASE_URL: cannot use ${file}\\.lock, .*; remove it`));
+  });
+
+  test('names its lock where another user made it', async () => {
+    writeFileSync(`${file}.lock`, '');
+    chmodSync(`${file}.lock`, 0o400);
+    const opening = open(true);
+    // Rights do not bind the superuser.
+    if (process.getuid?.() === 0) await (await opening).close();
+    else await expect(opening).rejects.toThrow(`cannot use ${file}.lock`);
   });
 });

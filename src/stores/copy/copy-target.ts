@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
 import { type ConnectOptions, connect } from '../postgres/connect.ts';
 import { migrate } from '../postgres/migrate.ts';
-import { isRefusal, sqlState, toUnavailable } from '../postgres/pg-error.ts';
+import { sqlState, toStartFault } from '../postgres/pg-error.ts';
 import { type Runner, runOn, type Statement, transact, type Value } from '../postgres/transaction.ts';
 import type { CopyMoment } from './copied-table.ts';
 import { FIRST_KEY, TABLES } from './tables.ts';
@@ -172,9 +172,5 @@ async function waitForOther(runner: Runner): Promise<void> {
 function explain(error: unknown): unknown {
   if (error instanceof SettingsError || error instanceof StoreUnavailable) return error;
   if (error instanceof Error && sqlState(error) === undefined && !('code' in error)) return error;
-  const unavailable = toUnavailable(error);
-  if (!isRefusal(error)) return unavailable;
-  return new SettingsError([
-    `${unavailable.message}; check the user, the password and the name of the database, and that the user may create tables there`,
-  ]);
+  return toStartFault(error);
 }

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { newId } from '../../audit/new-id.ts';
-import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import { StoreUnavailable } from '../../errors/problem.ts';
 import { Lane, type LaneResult, type LaneWork } from './lane.ts';
 import { isConflict, sqlState, toUnavailable } from './pg-error.ts';
 import type { Server } from './server.ts';
@@ -65,10 +65,10 @@ export class Lanes {
   }
 }
 
-/** A fault of the batch itself (a value that does not fit) comes again each time. */
+/** A fault of the batch itself (a value that does not fit) comes again each time, and so does one of the set-up. */
 function mayTryAgain(error: unknown): boolean {
-  if (error instanceof SettingsError) return false;
   const cause = error instanceof UnknownOutcome ? error.cause : error;
+  if (toUnavailable(cause).lasting !== undefined) return false;
   const state = sqlState(cause);
   // Class 57 and 53: the server is stopping, starting, or has no room now.
   return isConflict(cause) || state === undefined || /^(57|53|08)/.test(state);

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { SettingsError } from '../../errors/problem.ts';
 import { readMigrations } from '../read-migrations.ts';
+import { refuseUnfit } from './refuse-unfit.ts';
 
 /** What this code was written for: the number of its newest migration. */
 const RELEASE = 6;
@@ -17,9 +18,10 @@ interface Applied {
  * Applies what is missing. A session lock comes first, so that of many processes starting at once one migrates and the
  * others find it done; each migration is a transaction. The connection needs long time limits, and is closed afterwards,
  * which gives the lock back.
- * @throws SettingsError where the database has a schema that this release cannot run on.
+ * @throws SettingsError where the database is none of ours, or has a schema that this release cannot run on.
  */
 export async function migrate(client: pg.Client, migrations = readMigrations('postgres'), release = RELEASE) {
+  await refuseUnfit(client, migrations);
   if (await isCurrent(client, migrations.length)) return refuseNewerSchema(client, release);
   await client.query(`SET lock_timeout = ${LOCK_LIMIT_MS}`);
   await client.query(`SELECT pg_advisory_lock(hashtextextended('instantly receiver: migrations', 0))`);

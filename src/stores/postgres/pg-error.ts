@@ -1,4 +1,5 @@
-import { StoreUnavailable } from '../../errors/problem.ts';
+import { type LastingFault, SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import { findLastingFault } from './lasting-fault.ts';
 
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const DEADLOCK = '40P01';
@@ -6,10 +7,11 @@ const SERIALIZATION = '40001';
 const LOCK_NOT_AVAILABLE = '55P03';
 /** What insert-entries answers where the chain's head is another than the one remembered: it is read anew. */
 const OTHER_HEAD = '22012';
-const INVALID_PASSWORD = '28P01';
-const INVALID_AUTHORIZATION = '28000';
-const NO_SUCH_DATABASE = '3D000';
-const NO_PRIVILEGE = '42501';
+
+const UNFIT: LastingFault = {
+  what: 'the database cannot be used as it is',
+  fix: 'do as the message says, and start again',
+};
 
 export function sqlState(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code)
@@ -28,17 +30,26 @@ export function isBroken(error: unknown): boolean {
   return state === undefined || /^(57|08|25|XX)/.test(state);
 }
 
-/** What no waiting will mend: a wrong password, a database that is not there. */
-export function isRefusal(error: unknown): boolean {
-  return [INVALID_PASSWORD, INVALID_AUTHORIZATION, NO_SUCH_DATABASE, NO_PRIVILEGE].includes(sqlState(error) ?? '');
-}
-
 /** The server's own words for the fault, or those of the connection; never a value of a row, which stand in `detail`. */
 export function toUnavailable(error: unknown): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
+  if (error instanceof SettingsError) return new StoreUnavailable(error.message, { lasting: UNFIT, cause: error });
+  const lasting = findLastingFault(error);
   const state = sqlState(error);
-  if (state !== undefined) return new StoreUnavailable(`PostgreSQL answered ${state}: ${messageOf(error)}`);
-  return new StoreUnavailable(`PostgreSQL cannot be reached (${codeOf(error) ?? messageOf(error)})`);
+  if (state !== undefined)
+    return new StoreUnavailable(`PostgreSQL answered ${state}: ${messageOf(error)}`, { lasting });
+  return new StoreUnavailable(`PostgreSQL cannot be reached (${codeOf(error) ?? messageOf(error)})`, { lasting });
+}
+
+/** The same, for where waiting makes no sense. @returns SettingsError where it does not help */
+export function toStartFault(error: unknown): SettingsError | StoreUnavailable {
+  if (error instanceof SettingsError) return error;
+  const unavailable = toUnavailable(error);
+  if (unavailable.cause instanceof SettingsError) return unavailable.cause;
+  const { message, lasting } = unavailable;
+  return lasting === undefined
+    ? unavailable
+    : new SettingsError([`DATABASE_URL: ${lasting.what} (${message}); ${lasting.fix}`]);
 }
 
 /** A message quotes names of ours; some quote a value too, always between double quotes after a colon. */

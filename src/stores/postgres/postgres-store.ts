@@ -1,7 +1,7 @@
 import { deriveAuditKey } from '../../audit/chain.ts';
 import { newId } from '../../audit/new-id.ts';
 import { Secret } from '../../config/secret.ts';
-import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import { StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
   Batch,
@@ -34,7 +34,7 @@ import { holdLease, releaseLease } from './hold-lease.ts';
 import { Lanes } from './lanes.ts';
 import { Listener } from './listener.ts';
 import { moveIn } from './move-in.ts';
-import { toUnavailable } from './pg-error.ts';
+import { toStartFault, toUnavailable } from './pg-error.ts';
 import { prune } from './prune.ts';
 import { readHeads, tailAudit } from './read-audit.ts';
 import { readCounts, readOrphans } from './read-counts.ts';
@@ -119,8 +119,11 @@ export class PostgresStore implements Store {
   /** Resolves when the server answers and the schema is in place.
    * @throws SettingsError where no waiting will help; StoreUnavailable where the server is away now */
   async connected(): Promise<void> {
-    const client = await this.#server.connect();
-    await endConnection(client);
+    try {
+      await endConnection(await this.#server.connect());
+    } catch (error) {
+      throw toStartFault(error);
+    }
   }
 
   async commit(batch: Batch): Promise<CommitResult> {
@@ -238,7 +241,6 @@ export class PostgresStore implements Store {
       if (this.#closed) throw new StoreUnavailable('the store is closed');
       return await work();
     } catch (error) {
-      if (error instanceof SettingsError) throw new StoreUnavailable(error.message);
       throw toUnavailable(error);
     }
   }

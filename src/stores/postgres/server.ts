@@ -1,8 +1,9 @@
 import pg from 'pg';
-import { SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import { StoreUnavailable } from '../../errors/problem.ts';
+import { checkSession } from './check-session.ts';
 import { type ConnectOptions, clientConfig, connect, endConnection, keepDurable } from './connect.ts';
 import { migrate } from './migrate.ts';
-import { isRefusal, toUnavailable } from './pg-error.ts';
+import { toUnavailable } from './pg-error.ts';
 import { type Runner, runOn } from './transaction.ts';
 import { refuseUnfinishedCopy } from './unfinished-copy.ts';
 
@@ -33,13 +34,13 @@ export class Server {
     this.#slow = createPool({ url, statementMs: SLOW_LIMIT_MS }, SLOW_CONNECTIONS);
   }
 
-  /** A connection of one's own. @throws StoreUnavailable; SettingsError where waiting will not help */
+  /** A connection of one's own. @throws StoreUnavailable */
   async connect(options: Omit<ConnectOptions, 'url'> = {}): Promise<pg.Client> {
     await this.#ready();
     try {
       return await connect({ url: this.#url, ...options });
     } catch (error) {
-      throw explain(error);
+      throw toUnavailable(error);
     }
   }
 
@@ -53,7 +54,7 @@ export class Server {
     try {
       client = await (pace === 'quick' ? this.#quick : this.#slow).connect();
     } catch (error) {
-      throw explain(error);
+      throw toUnavailable(error);
     }
     let fault: unknown;
     try {
@@ -94,12 +95,13 @@ export class Server {
     let client: pg.Client | undefined;
     try {
       client = await connect({ url: this.#url, statementMs: MIGRATE_LIMIT_MS });
+      await checkSession(client, () => connect({ url: this.#url }));
       await migrate(client);
       await refuseUnfinishedCopy(client);
       await this.#onFirst?.(runOn(client));
       this.#isMigrated = true;
     } catch (error) {
-      throw explain(error);
+      throw toUnavailable(error);
     } finally {
       if (client !== undefined) await endConnection(client);
     }
@@ -113,14 +115,4 @@ function createPool(options: ConnectOptions, max: number): pg.Pool {
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
-}
-
-function explain(error: unknown): Error {
-  if (error instanceof SettingsError) return error;
-  const unavailable = toUnavailable(error);
-  return isRefusal(error)
-    ? new SettingsError([
-        `DATABASE_URL: ${unavailable.message}; check the user, the password and the name of the database, and that the user may create tables there`,
-      ])
-    : unavailable;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { lastingOf } from '../../errors/problem.ts';
 import type { Store } from '../../inbox/store.ts';
 import type { SqliteStore } from '../sqlite/sqlite-store.ts';
 import type { Intake } from './intake.ts';
@@ -100,7 +101,7 @@ export class Drainer {
       while (intake.state !== 'direct') await this.#moveNext();
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      intake.fallBack(error instanceof Error ? error.message : String(error));
+      intake.fallBack(error instanceof Error ? error.message : String(error), lastingOf(error));
     }
   }
 

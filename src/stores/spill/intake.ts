@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { LastingFault } from '../../errors/problem.ts';
 import type { SpillSize } from './parcel.ts';
 
 /** `direct`: commits go to the primary store. Else they go to the spill; `draining`: which is being emptied. */
@@ -8,6 +9,8 @@ export interface SpillChange {
   readonly state: SpillState;
   /** In words for an operator; `null` for `direct`. */
   readonly reason: string | null;
+  /** Set where waiting does not bring the primary store back. */
+  readonly lasting?: LastingFault;
 }
 
 /**
@@ -38,6 +41,7 @@ export class Intake {
   readonly #onChange: (change: SpillChange) => void;
   #state: SpillState = 'direct';
   #reason: string | null = null;
+  #lasting: LastingFault | undefined;
   #size: SpillSize;
   #gate: Promise<void> | undefined;
   readonly #intoSpill = new Set<Promise<unknown>>();
@@ -51,6 +55,11 @@ export class Intake {
     return this.#state;
   }
 
+  /** Of the primary store; `undefined` where it works, or may come back by itself. */
+  get lasting(): LastingFault | undefined {
+    return this.#lasting;
+  }
+
   /** As of the newest answer of the spill. */
   get size(): SpillSize {
     return this.#size;
@@ -62,13 +71,13 @@ export class Intake {
   }
 
   /** A commit to the primary store has failed: from now on they go to the spill. */
-  leaveDirect(reason: string): void {
-    if (this.#state === 'direct') this.#change('spilling', reason);
+  leaveDirect(reason: string, lasting?: LastingFault): void {
+    if (this.#state === 'direct') this.#change('spilling', reason, lasting);
   }
 
   /** The primary store cannot take the spill. */
-  fallBack(reason: string): void {
-    if (this.#state !== 'direct') this.#change('spilling', reason);
+  fallBack(reason: string, lasting?: LastingFault): void {
+    if (this.#state !== 'direct') this.#change('spilling', reason, lasting);
   }
 
   /** The spill is getting smaller. */
@@ -122,10 +131,11 @@ export class Intake {
     };
   }
 
-  #change(state: SpillState, reason: string | null): void {
+  #change(state: SpillState, reason: string | null, lasting?: LastingFault): void {
     if (state === this.#state && reason === this.#reason) return;
     this.#state = state;
     this.#reason = reason;
-    this.#onChange({ state, reason });
+    this.#lasting = lasting;
+    this.#onChange({ state, reason, ...(lasting === undefined ? {} : { lasting }) });
   }
 }

@@ -1,5 +1,5 @@
 import type { ChainHead } from '../../audit/entry.ts';
-import { StoreUnavailable } from '../../errors/problem.ts';
+import { type LastingFault, lastingOf, StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
   Batch,
@@ -34,10 +34,14 @@ const CLOSE_LIMIT_MS = 1_000;
  * chain as soon as its last entry is a day old, and nothing may follow it then. */
 const CHAIN_LASTS_MS = 12 * 3_600_000;
 
-const AWAY = 'PostgreSQL cannot commit; events are kept on this machine';
+const KEPT = 'events are kept on this machine';
+const AWAY = `PostgreSQL cannot commit; ${KEPT}`;
 const MOVING = 'events kept on this machine are being moved to PostgreSQL';
 
 export type PrimaryStore = Store & MoveTarget;
+
+/** Whether waiting may bring a store back. */
+export type StoreFault = 'outage' | 'lasting';
 
 export interface SpillTimes extends DrainTimes {
   readonly commitLimitMs?: number;
@@ -103,6 +107,12 @@ export class SpillingStore implements Store {
     return this.#intake.size.events;
   }
 
+  /** Of the primary store, as of the newest commit or try to move the spill. */
+  get fault(): StoreFault | undefined {
+    if (this.#intake.state !== 'spilling') return undefined;
+    return this.#intake.lasting === undefined ? 'outage' : 'lasting';
+  }
+
   async commit(batch: Batch): Promise<CommitResult> {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
     await this.#intake.passGate(this.#gateLimitMs);
@@ -114,13 +124,13 @@ export class SpillingStore implements Store {
     try {
       return await limitTime(this.#primary.commit(batch), this.#commitLimitMs, 'PostgreSQL did not commit');
     } catch (error) {
-      this.#leaveDirect(error instanceof Error ? error.message : String(error));
+      this.#leaveDirect(error instanceof Error ? error.message : String(error), lastingOf(error));
       return this.#commitSpilled(batch);
     }
   }
 
-  #leaveDirect(reason: string): void {
-    this.#intake.leaveDirect(reason);
+  #leaveDirect(reason: string, lasting?: LastingFault): void {
+    this.#intake.leaveDirect(reason, lasting);
     this.#drainer.start();
   }
 
@@ -142,21 +152,18 @@ export class SpillingStore implements Store {
 
   async check(): Promise<StoreCondition> {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
+    let { lasting } = this.#intake;
     if (this.#intake.state === 'direct') {
-      const condition = await this.#checkPrimary();
-      if (condition !== undefined) return condition;
+      try {
+        return await limitTime(this.#primary.check(), LOOK_LIMIT_MS, 'PostgreSQL did not answer');
+      } catch (error) {
+        // The spill decides.
+        lasting = lastingOf(error);
+      }
     }
     await this.#spill.spillCheck();
-    return { degraded: this.#intake.state === 'draining' ? MOVING : AWAY };
-  }
-
-  async #checkPrimary(): Promise<StoreCondition | undefined> {
-    try {
-      return await limitTime(this.#primary.check(), LOOK_LIMIT_MS, 'PostgreSQL did not answer');
-    } catch {
-      // The spill decides.
-      return undefined;
-    }
+    if (this.#intake.state === 'draining') return { degraded: MOVING };
+    return { degraded: lasting === undefined ? AWAY : `${lasting.what}, which waiting does not fix; ${KEPT}` };
   }
 
   /** A chain that is moved in parts stands twice; its newer head counts. */

@@ -1,3 +1,5 @@
+import { existsSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { SettingsError } from '../../errors/problem.ts';
 import { type Migration, readMigrations } from '../read-migrations.ts';
 import type { Connection } from './connection.ts';
@@ -80,4 +82,39 @@ function refuseNewerSchema(connection: Connection, release: number, setting: Fil
       `${setting}: the file has schema ${row.version}, which needs release ${row.least} of the receiver or newer, and this is release ${release}; start the newer release or restore a backup made before the update`,
     ]);
   }
+}
+
+/**
+ * To be called before the file is opened to write, which changes it already.
+ *
+ * @throws SettingsError where it holds tables of another program. One that cannot be read is left to who opens it next
+ */
+export function refuseForeignFile(file: string, setting: FileSetting, migrations = readMigrations('sqlite')): void {
+  if (!existsSync(file) || statSync(file).size === 0) return;
+  let isForeign: boolean;
+  try {
+    const db = new DatabaseSync(file, { readOnly: true });
+    try {
+      isForeign = hasForeignTables(db, migrations);
+    } finally {
+      db.close();
+    }
+  } catch {
+    return;
+  }
+  if (isForeign) {
+    throw new SettingsError([
+      `${setting}: ${file} is a database of another program, with tables that no receiver has made; give another path, where a new file is made`,
+    ]);
+  }
+}
+
+function hasForeignTables(db: DatabaseSync, migrations: readonly Migration[]): boolean {
+  const tables = db.prepare(`SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')`).all();
+  if (tables.length === 0) return false;
+  const columns = db.prepare(`SELECT name FROM pragma_table_info('schema_migrations')`).all();
+  if (!['version', 'name', 'least_release'].every((ours) => columns.some(({ name }) => name === ours))) return true;
+  const applied = db.prepare('SELECT version, name FROM schema_migrations').all();
+  if (applied.length === 0) return tables.length > 1;
+  return applied.some(({ version, name }) => migrations.some((ours) => ours.version === version && ours.name !== name));
 }

@@ -29,24 +29,25 @@ export function holdServiceLock(file: string, setting: FileSetting, options: Wai
   const { waitMs = WAIT_MS, onWait } = options;
   // One lock for one file, whichever link leads to it.
   const path = `${existsSync(file) ? realpathSync(file) : file}.lock`;
-  const lock = new DatabaseSync(path, { timeout: 0 });
-  // In a file that may only be read, SQLite begins the transaction and locks nothing.
-  accessSync(path, constants.W_OK);
-  const until = Date.now() + waitMs;
+  const lock = openLock(path, file, setting);
+  const until = performance.now() + waitMs;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let isWaiting = false; ; isWaiting = true) {
     try {
       lock.exec('BEGIN EXCLUSIVE');
       return { release: () => lock.close() };
     } catch (error) {
-      if (Date.now() > until) {
+      if (isSqliteError(error, 'BUSY') && performance.now() > until) {
         const holder = nameHolder(findHolder(path));
         lock.close();
         throw new SettingsError([
           `${setting}: another receiver${holder} is serving from ${file}; stop it, or give this one a file of its own`,
         ]);
       }
-      if (!isSqliteError(error, 'BUSY')) throw error;
+      if (!isSqliteError(error, 'BUSY')) {
+        lock.close();
+        throw lockFault(path, file, setting, error);
+      }
       if (!isWaiting) onWait?.(findHolder(path));
       Atomics.wait(pause, 0, 0, RETRY_MS);
     }
@@ -73,6 +74,28 @@ function findHolder(path: string): number | undefined {
     // No such list on this system.
     return undefined;
   }
+}
+
+function openLock(path: string, file: string, setting: FileSetting): DatabaseSync {
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = new DatabaseSync(path, { timeout: 0 });
+    // In a file that may only be read, SQLite begins the transaction and locks nothing.
+    accessSync(path, constants.W_OK);
+    return lock;
+  } catch (error) {
+    lock?.close();
+    // Where the folder is missing or may not be written, the file itself is no better off.
+    if (!existsSync(path)) throw error;
+    throw lockFault(path, file, setting, error);
+  }
+}
+
+function lockFault(path: string, file: string, setting: FileSetting, error: unknown): SettingsError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new SettingsError([
+    `${setting}: cannot use ${path}, which keeps a second receiver from ${file} (${why}); remove it while no receiver runs, or give it to this receiver's user: it holds no data`,
+  ]);
 }
 
 /**

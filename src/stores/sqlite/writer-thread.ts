@@ -7,7 +7,7 @@ import { SettingsError } from '../../errors/problem.ts';
 import { AuditLane } from './audit-lane.ts';
 import { Connection } from './connection.ts';
 import { FileGone } from './file-place.ts';
-import { migrate } from './migrate.ts';
+import { migrate, refuseForeignFile } from './migrate.ts';
 import { createOperations } from './operations.ts';
 import { holdForUpgrade, holdServiceLock, nameHolder, type ServiceLock } from './service-lock.ts';
 import { isSqliteError } from './sqlite-error.ts';
@@ -36,6 +36,7 @@ function serve(): void {
   if (options.reopened && !options.remake && !existsSync(file))
     throw new Error('the file is gone; bring it back, or start anew without it');
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  refuseForeignFile(file, setting);
   const lock = options.serve
     ? holdServiceLock(file, setting, { onWait: (holder) => send({ waiting: nameHolder(holder) }) })
     : undefined;
