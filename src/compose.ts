@@ -15,6 +15,7 @@ import { Readiness } from './http/readiness.ts';
 import { Inbox } from './inbox/accept.ts';
 import { AuditTrail } from './inbox/audit-trail.ts';
 import { GroupCommit } from './inbox/group-commit.ts';
+import { SET_APART } from './inbox/keep-otherwise.ts';
 import { Retention } from './inbox/retention.ts';
 import type { Store } from './inbox/store.ts';
 import { watchDisk } from './inbox/watch-disk.ts';
@@ -169,6 +170,7 @@ function composeCommits(
       trail.storeIsBack();
       log.succeeded();
     },
+    onSetApart: (row, err) => logger.error({ ...row, err }, SET_APART[row.kind]),
     onFailure: (error) => {
       metrics.events.commitFailures.inc();
       log.failed(error);
@@ -187,10 +189,7 @@ function outageLog(logger: Logger): { failed: (error: unknown) => void; succeede
       failures += 1;
       const message = error instanceof Error ? error.message : String(error);
       if (message !== reason)
-        logger.error(
-          { err: error },
-          'a commit failed: senders in it were answered 503, outcomes of handlers are tried again',
-        );
+        logger.error({ err: error }, 'a commit failed: its senders were answered 503, outcomes are tried again');
       reason = message;
     },
     succeeded: () => {

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
+import { deriveAuditKey } from './audit/chain.ts';
 import { newId } from './audit/new-id.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsError } from './errors/problem.ts';
 import type { Store } from './inbox/store.ts';
 import type { PostgresStore } from './stores/postgres/postgres-store.ts';
+import { refuseForeignKey } from './stores/refuse-foreign-key.ts';
 import type { SpillChange } from './stores/spill/intake.ts';
 import type { StoreFault } from './stores/spill/spilling-store.ts';
 import { SqliteStore } from './stores/sqlite/sqlite-store.ts';
@@ -36,6 +38,12 @@ export async function openServingStore(settings: Settings, logger: Logger): Prom
       onWait: (holder) =>
         logger.warn(`another receiver${holder} serves from ${store.file}: waiting for it to stop, 15 s at the most`),
     });
+    try {
+      await refuseForeignKey(sqlite, deriveAuditKey(audit.key), store.file);
+    } catch (error) {
+      await sqlite.close();
+      throw error;
+    }
     return { store: sqlite, maxInFlight: 1, spilledEvents: () => 0 };
   }
   return openPostgres(store, settings, logger);
@@ -61,6 +69,11 @@ async function openPostgres(
       ...spill,
       auditKey,
       onChange: (change) => tell(logger, change),
+      onRefused: (_, error) =>
+        logger.error(
+          { err: error, spill: spill.file },
+          'PostgreSQL refuses a row of the spill: the bytes of an event are in quarantine then, anything else is in the table laid_aside of the spill',
+        ),
     });
     return {
       store: spilling,

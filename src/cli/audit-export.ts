@@ -46,6 +46,7 @@ export const AUDIT_ACTIONS = [
   'audit.chain.start',
   'audit.prune',
   'audit.gap',
+  'audit.begin',
   'audit.other',
 ] as const;
 
@@ -121,7 +122,10 @@ async function writeEntries(store: Store, to: Writable, options: ExportOptions, 
   return written;
 }
 
-async function* readUpTo(store: Store, end: AuditCursor): AsyncGenerator<readonly AuditEntry[]> {
+export async function* readUpTo(
+  store: Pick<Store, 'tailAudit'>,
+  end: AuditCursor,
+): AsyncGenerator<readonly AuditEntry[]> {
   let cursor: AuditCursor = 'start';
   while (!hasReached(cursor, end)) {
     const page: AuditTail = await store.tailAudit(PAGE, cursor);
@@ -147,7 +151,7 @@ function matches({ timestamp, action }: AuditEntry, options: ExportOptions): boo
   );
 }
 
-async function writeAtPace(to: Writable, text: string): Promise<void> {
+export async function writeAtPace(to: Writable, text: string): Promise<void> {
   // A stream that was destroyed tells nobody who waits for it.
   if (to.destroyed) throw to.errored ?? new Error('the output was closed');
   if (!to.write(text)) await once(to, 'drain');

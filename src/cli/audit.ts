@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { begin } from './audit-begin.ts';
 import { registerCorrelate } from './audit-correlate.ts';
 import { exportAudit } from './audit-export.ts';
 import { tail } from './audit-tail.ts';
@@ -9,6 +10,10 @@ const VERIFY_HELP = `
 A log from which the newest entries were cut off still holds: what is left is what it once was. To see that too, keep
 heads elsewhere and give them back with --anchor: lines of the receiver's log that say "audit heads", or what this
 command prints.`;
+
+const BEGIN_HELP = `
+Stop every receiver and worker first. Events stay as they are. Where the old key is found again, do not run this: set
+AUDIT_KEY to it.`;
 
 /** `audit`: the log of every request and every action. */
 export function register(program: Command): void {
@@ -36,5 +41,13 @@ export function register(program: Command): void {
     .addOption(new Option('--output <file>', 'into a new file for this user alone, in place of stdout'))
     .addOption(new Option('--json', 'one array in place of lines; with --output, one document that says what was done'))
     .action(exportAudit);
+  audit
+    .command('begin')
+    .description('begin a new log under a new AUDIT_KEY where the old key is lost')
+    .requiredOption('--output <file>', 'a new file, into which the old log is moved')
+    .requiredOption('--yes', 'the old log can no longer be verified here')
+    .addOption(jsonOption())
+    .addHelpText('after', BEGIN_HELP)
+    .action(begin);
   registerCorrelate(audit);
 }

@@ -10,7 +10,7 @@ import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts';
 import { interruptible } from './interrupt.ts';
 import { commandSettings, openPostgres, operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption } from './options.ts';
-import { count, print, printJson } from './print.ts';
+import { count, note, print, printJson } from './print.ts';
 import { startProgress } from './progress.ts';
 
 const HELP = `
@@ -79,14 +79,6 @@ async function drainInto(primary: PostgresStore, file: string, settings: Setting
   const stop = interruptible();
   const drained = { events: 0, bodies: 0, entries: 0 };
   try {
-    await refuseForeignKey(spill, deriveAuditKey(settings.audit.key), file);
-  } catch (error) {
-    // Without an entry: it would be the first one of the database, and sealed with the wrong key.
-    stop.release();
-    await spill.close();
-    throw error;
-  }
-  try {
     await moveAll(primary, spill, drained, stop.signal);
     await recordAction(primary, operatorDraft('store.drain', { ...drained }));
     return drained;
@@ -107,15 +99,23 @@ async function moveAll(
   signal: AbortSignal,
 ): Promise<void> {
   const { PARCEL } = await import('../stores/spill/drainer.ts');
-  const { isEmptyParcel, rowsOf } = await import('../stores/spill/parcel.ts');
+  const { moveParcel } = await import('../stores/spill/move-parcel.ts');
+  const { isEmptyParcel } = await import('../stores/spill/parcel.ts');
   const progress = startProgress('events moved', (await spill.spillSize()).events);
   try {
     for (;;) {
       signal.throwIfAborted();
       const parcel = await spill.readParcel(PARCEL);
       if (isEmptyParcel(parcel)) return;
-      await primary.moveIn(parcel);
-      await spill.forgetParcel(rowsOf(parcel));
+      await moveParcel(
+        {
+          moveIn: (part) => primary.moveIn(part),
+          forget: (rows, refused) => spill.forgetParcel(rows, refused),
+          onRefused: (_, error) =>
+            note(`PostgreSQL refuses a row, which is kept in quarantine or laid aside in the spill: ${error.message}`),
+        },
+        parcel,
+      );
       drained.events += parcel.events.length;
       drained.bodies += parcel.bodies.length;
       drained.entries += parcel.entries.length;

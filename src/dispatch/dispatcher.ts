@@ -1,5 +1,6 @@
 import { newId } from '../audit/new-id.ts';
 import type { HandlerSettings } from '../config/settings.ts';
+import { forLeases, neverSetBack } from '../inbox/clock.ts';
 import type { ClaimedDelivery, ClaimRequest, DeliveryOutcome, Store } from '../inbox/store.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { concludeDelivery } from './conclude-delivery.ts';
@@ -72,8 +73,10 @@ export class Dispatcher {
   #drained: Promise<{ threadsLeft: number }> | undefined;
 
   constructor(options: DispatcherOptions) {
-    const { store, commitOutcome, handlers, settings, logger, clock = Date.now } = options;
+    const { store, commitOutcome, handlers, settings, logger } = options;
     const limits = { ...RUN_LIMITS, ...options.limits };
+    const leaseMs = leaseLength(settings.timeoutMs, limits);
+    const clock = neverSetBack({ clock: options.clock ?? Date.now });
     this.#options = options;
     this.#clock = clock;
     this.#add(handlers);
@@ -84,7 +87,7 @@ export class Dispatcher {
       store,
       places: () => this.#freePlaces(),
       newLease: newId,
-      leaseMs: leaseLength(settings.timeoutMs, limits),
+      leaseMs,
       clock,
       take: (delivery, leaseUntil) => this.#take(delivery, leaseUntil),
       onFailures: (failures, err) => {
@@ -98,7 +101,7 @@ export class Dispatcher {
       routes: () => this.#handlers.map(({ handler, ordered, events }) => ({ handler, ordered, events })),
       owner: options.owner,
       maxAttempts: settings.maxAttempts,
-      clock,
+      clock: forLeases({ clock }, leaseMs),
       logger,
       onRecovered: () => this.wake(),
     });

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { HandlerDefinition } from '../events/define-handler.ts';
+import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { ClaimedDelivery } from '../inbox/store.ts';
 import { buildEvent } from './build-event.ts';
 import { describeError } from './describe-error.ts';
@@ -73,7 +74,7 @@ async function load(): Promise<void> {
 function listen(definition: HandlerDefinition): void {
   port?.on('message', (message: ToHandlerThread) => {
     if ('run' in message) {
-      if (Date.now() < message.beginBefore) void attempt(definition, message.run, message.delivery);
+      if (monotonicMilliseconds() < message.beginBefore) void attempt(definition, message.run, message.delivery);
     } else if ('abort' in message) abort(message.abort, message.cause);
     else send({ pong: message.ping });
   });

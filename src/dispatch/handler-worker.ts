@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { ClaimedDelivery } from '../inbox/store.ts';
 import { errorCode } from './error-code.ts';
 import type { KeptModules } from './kept-modules.ts';
@@ -108,7 +109,7 @@ export class HandlerWorker {
     // A view is cloned with all that lies under it, which may be a whole pool of buffers.
     const { body } = delivery;
     const ownBody = body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
-    this.#send({ run, delivery: { ...delivery, body: ownBody }, beginBefore: Date.now() + beginWithinMs });
+    this.#send({ run, delivery: { ...delivery, body: ownBody }, beginBefore: monotonicMilliseconds() + beginWithinMs });
   }
 
   abort(run: number, cause: AbortCause): void {

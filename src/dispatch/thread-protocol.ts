@@ -33,7 +33,7 @@ export const MARK = {
 export type AbortCause = 'timeout' | 'stop';
 
 export type ToHandlerThread =
-  /** `beginBefore`: epoch milliseconds; one that comes later than that is left alone, for somebody else may have it. */
+  /** `beginBefore`: on the monotonic clock, in milliseconds; one that comes later than that is left alone, for somebody else may have it. */
   | { readonly run: number; readonly delivery: ClaimedDelivery; readonly beginBefore: number }
   | { readonly abort: number; readonly cause: AbortCause }
   | { readonly ping: number };

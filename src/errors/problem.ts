@@ -117,6 +117,14 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/**
+ * The fault lies in a row of the call and not in the store: the same call fails again, and the rest of it succeeds without
+ * that row.
+ */
+export class RowRefused extends StoreUnavailable {
+  override readonly name = 'RowRefused';
+}
+
 export function lastingOf(error: unknown): LastingFault | undefined {
   return error instanceof StoreUnavailable ? error.lasting : undefined;
 }

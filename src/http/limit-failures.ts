@@ -64,7 +64,7 @@ class BoundedStore implements Store {
   increment(key: string): ClientRateLimitInfo {
     const now = Date.now();
     let count = this.#counts.get(key);
-    if (count === undefined || count.resetAt <= now) {
+    if (count === undefined || count.resetAt <= now || count.resetAt > now + WINDOW_MS) {
       this.#counts.delete(key);
       this.#makeRoom();
       count = { hits: 0, resetAt: now + WINDOW_MS };

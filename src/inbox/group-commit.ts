@@ -1,5 +1,6 @@
 import type { AuditDraft } from '../audit/entry.ts';
-import { Problem, StoreUnavailable } from '../errors/problem.ts';
+import { Problem, RowRefused, StoreUnavailable } from '../errors/problem.ts';
+import { keepOtherwise, type Part, type RefusedRow, rowOf, type Waiting } from './keep-otherwise.ts';
 import type { Accept, AcceptResult, Batch, CommitResult, DeliveryOutcome, Quarantine, Store } from './store.ts';
 
 /** Seconds after which a sender that was refused may try again. */
@@ -26,18 +27,14 @@ export interface GroupCommitOptions {
     readonly result: CommitResult;
   }) => void;
   readonly onFailure?: (error: unknown) => void;
+  /** Told of a row that the store refuses by itself, which was kept in another way. */
+  readonly onSetApart?: (row: RefusedRow, error: RowRefused) => void;
 }
-
-type Part =
-  | { readonly kind: 'accepts'; readonly value: Accept; readonly resolve: (result: AcceptResult) => void }
-  | { readonly kind: 'quarantines'; readonly value: Quarantine; readonly resolve: (id: string) => void }
-  | { readonly kind: 'outcomes'; readonly value: DeliveryOutcome; readonly resolve: () => void };
-
-type Waiting = Part & { readonly reject: (error: Error) => void };
 
 /**
  * What arrives while as many transactions are under way as there may be shares the next one: one fsync serves all of them,
- * and the busier the service, the more share it. A failed one fails only those that were in it. Events of one lead never
+ * and the busier the service, the more share it. A failed one fails only those that were in it, and a row that the store
+ * refuses only itself. Events of one lead never
  * stand in two transactions at once, which could end in the other order.
  */
 export class GroupCommit {
@@ -154,13 +151,39 @@ export class GroupCommit {
     try {
       result = await this.#options.store.commit(toBatch(parts, audits));
     } catch (error) {
-      this.#options.lostAudits(audits);
-      for (const { reject } of parts) reject(toProblem(error));
-      this.#options.onFailure?.(error);
+      if (error instanceof RowRefused) await this.#commitApart(parts, audits, error);
+      else this.#fail(parts, audits, error);
       return;
     }
     answer(parts, result);
     this.#options.onCommit?.({ seconds: (performance.now() - started) / 1_000, size: parts.length, result });
+  }
+
+  /** One row must not keep out the others: halves are tried, in order, until it stands alone. */
+  async #commitApart(parts: readonly Waiting[], audits: AuditDraft[], error: RowRefused): Promise<void> {
+    if (parts.length > 0 && audits.length > 0) {
+      await this.#commit(parts, []);
+      await this.#commit([], audits);
+    } else if (parts.length + audits.length > 1) {
+      const [half, auditHalf] = [Math.ceil(parts.length / 2), Math.ceil(audits.length / 2)];
+      await this.#commit(parts.slice(0, half), audits.slice(0, auditHalf));
+      await this.#commit(parts.slice(half), audits.slice(auditHalf));
+    } else {
+      const [part] = parts;
+      const kept = part === undefined ? undefined : keepOtherwise(part);
+      if (part === undefined || kept === undefined) {
+        this.#fail(parts, audits, error);
+        return;
+      }
+      this.#options.onSetApart?.(rowOf(part), error);
+      await this.#commit([kept], []);
+    }
+  }
+
+  #fail(parts: readonly Waiting[], audits: AuditDraft[], error: unknown): void {
+    this.#options.lostAudits(audits);
+    for (const { reject } of parts) reject(toProblem(error));
+    this.#options.onFailure?.(error);
   }
 }
 

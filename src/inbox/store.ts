@@ -6,6 +6,8 @@ import type { AuditDraft, AuditEntry, ChainHead } from '../audit/entry.ts';
  * Promised by every implementation:
  * - `commit` is one transaction: every part of the batch is durable when it resolves, none is when it rejects with
  *   `StoreUnavailable`, save where the outcome of the commit itself is unknown; sending the same ids again is harmless.
+ * - A commit that rejects with `RowRefused` names a row that comes again each time as the fault: the rest of its batch
+ *   succeeds without that row.
  * - Two events with one live deduplication key, in one batch, in two batches or in two processes at once: exactly one
  *   is accepted, every other one is answered with the id of the first.
  * - `seq` and `hash` of audit entries are given inside the transaction, from the head as it stands there.
@@ -24,7 +26,8 @@ export interface Store {
   claim(request: ClaimRequest): Promise<ClaimResult>;
 
   /** Takes back leases whose process is gone or whose time is over; such an attempt stays counted, because a delivery
-   * that kills the process must end dead one day. Returns how many. */
+   * that kills the process must end dead one day. Returns how many. The first call of a process also brings back due times
+   * and holds that were written by a clock that was set back since. */
   recoverLeases(now: number, maxAttempts: number): Promise<number>;
 
   /** Remembers which handlers take which types, so that another process (the command line) can route a replay. */
@@ -197,7 +200,7 @@ export type QuarantineState = 'held' | 'retried';
 export interface Quarantine {
   readonly id: string;
   readonly receivedAt: number;
-  /** A stable word: one of `UnreadableReason`. */
+  /** A stable word: one of `UnreadableReason`, or `not-storable`. */
   readonly reason: string;
   readonly principal: string;
   readonly contentType: string | null;

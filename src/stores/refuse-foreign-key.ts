@@ -15,6 +15,6 @@ export async function refuseForeignKey(log: Pick<Store, 'tailAudit'>, key: Audit
   const { entries } = await log.tailAudit(NEWEST);
   if (entries.length === 0 || entries.some((entry) => hashOf(entry, key) === entry.hash)) return;
   throw new SettingsError([
-    `AUDIT_KEY is not the key with which the audit log in ${location} is written; give every process that uses it the same one`,
+    `AUDIT_KEY is not the key with which the audit log in ${location} is written; set it to that key (a key that was made lies beside the store, as audit-key: bring that file too), or, where it is lost, begin a new log: audit begin --output FILE --yes`,
   ]);
 }

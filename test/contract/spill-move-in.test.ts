@@ -6,6 +6,7 @@ import { verifyAudit } from '../../src/audit/verify.ts';
 import { Secret } from '../../src/config/secret.ts';
 import type { Accept, Batch } from '../../src/inbox/store.ts';
 import type { PostgresStore } from '../../src/stores/postgres/postgres-store.ts';
+import { moveParcel } from '../../src/stores/spill/move-parcel.ts';
 import { openSpill } from '../../src/stores/spill/open-spill.ts';
 import { type Parcel, rowsOf } from '../../src/stores/spill/parcel.ts';
 import type { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
@@ -343,4 +344,36 @@ test('a move is on the disk when it is done, though the server is not asked to b
   await spillEvents(makeAccept());
   await moveAll();
   expect(await rig.database.query('SELECT setting FROM seen')).toEqual([{ setting: 'on' }]);
+});
+
+describe('rows that PostgreSQL refuses', () => {
+  test('keep back no other: an event is kept by its bytes, the rest is laid aside in the spill', async () => {
+    const events = ['a', 'poison', 'b'].map((type) => makeAccept({ type, content: `{"type":"${type}"}` }));
+    await spillBatch({ accepts: events, audits: [makeDraft('first'), makeDraft('poison'), makeDraft('last')] });
+    await rig.database.query(`ALTER TABLE events ADD CHECK (type <> 'poison');
+      ALTER TABLE audit_entries ADD CHECK (action <> 'poison')`);
+    const refused: string[] = [];
+    const size = await moveParcel(
+      {
+        moveIn: (parcel) => store.moveIn(parcel),
+        forget: (rows, aside) => spill.forgetParcel(rows, aside),
+        onRefused: (_, { message }) => refused.push(message),
+      },
+      await spill.readParcel(ALL),
+    );
+    expect(size).toMatchObject({ events: 0, isEmpty: true });
+    expect(refused).toEqual([expect.stringContaining('23514'), expect.stringContaining('23514')]);
+    expect(await contents()).toEqual(['{"type":"a"}', '{"type":"b"}']);
+    const kept = await store.findQuarantined(events[1]?.event.id ?? '');
+    expect(kept).toMatchObject({ reason: 'not-storable' });
+    expect(Buffer.from(kept?.body ?? []).toString()).toBe('{"type":"poison"}');
+    const { entries } = await store.tailAudit(100);
+    expect(entries.map(({ action }) => action)).toEqual(expect.arrayContaining(['first', 'last']));
+    await spill.close();
+    const db = new DatabaseSync(file());
+    const aside = db.prepare('SELECT kind, facts FROM laid_aside').all();
+    db.close();
+    expect(aside).toHaveLength(1);
+    expect(JSON.parse(String(aside[0]?.['facts']))).toMatchObject({ action: 'poison' });
+  });
 });

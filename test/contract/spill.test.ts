@@ -5,7 +5,7 @@ import { newId } from '../../src/audit/new-id.ts';
 import { SpillingStore } from '../../src/stores/spill/spilling-store.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { AUDIT_KEY, describeStore, type StoreUnderTest } from './store-contract.ts';
-import { tamperSqlite } from './tamper-sqlite.ts';
+import { refusePoison, tamperSqlite } from './tamper-sqlite.ts';
 
 /** A store that is never away, with a spill beside it for each process: nothing of the contract may change by that. */
 async function createSpilling(): Promise<StoreUnderTest> {
@@ -27,6 +27,7 @@ async function createSpilling(): Promise<StoreUnderTest> {
       return store;
     },
     tamper: (change) => tamperSqlite(file, change),
+    refusePoison: () => refusePoison(file),
     async remove() {
       await Promise.all(opened.map((store) => store.close()));
       rmSync(dir, { recursive: true });

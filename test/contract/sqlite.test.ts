@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Store } from '../../src/inbox/store.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { AUDIT_KEY, describeStore, type StoreUnderTest } from './store-contract.ts';
-import { tamperSqlite } from './tamper-sqlite.ts';
+import { refusePoison, tamperSqlite } from './tamper-sqlite.ts';
 
 async function createSqlite(): Promise<StoreUnderTest> {
   const dir = mkdtempSync(join(tmpdir(), 'receiver-contract-'));
@@ -18,6 +18,7 @@ async function createSqlite(): Promise<StoreUnderTest> {
       return store;
     },
     tamper: (change) => tamperSqlite(file, change),
+    refusePoison: () => refusePoison(file),
     async remove() {
       await Promise.all(opened.map((store) => store.close()));
       rmSync(dir, { recursive: true });

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { deriveAuditKey } from '../../src/audit/chain.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
+import { newId } from '../../src/audit/new-id.ts';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import { Secret } from '../../src/config/secret.ts';
+import { GroupCommit } from '../../src/inbox/group-commit.ts';
 import type { ClaimedDelivery, DeliveryRoute, DeliveryState, Store } from '../../src/inbox/store.ts';
 import { testDocuments } from './document-contract.ts';
 import { testKeys } from './key-contract.ts';
@@ -15,6 +17,8 @@ export interface StoreUnderTest {
   open(): Promise<Store>;
   /** Changes what is stored behind the store's back. */
   tamper(change: 'metadata' | 'delete-entry' | 'reorder' | 'hide'): void | Promise<void>;
+  /** From now on the store refuses each row that has the word "poison" for a type, an error or an action. */
+  refusePoison(): void | Promise<void>;
   /** Closes what is open and removes everything. */
   remove(): Promise<void>;
 }
@@ -83,6 +87,86 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       while (Date.now() <= between) await new Promise((resolve) => setTimeout(resolve, 1));
       return between;
     }
+
+    describe('a clock that was set back an hour while nothing ran', () => {
+      const HOUR_MS = 3_600_000;
+
+      test('costs a retry its own wait at the most, and what it holds back no more', async () => {
+        const ahead = Date.now() + HOUR_MS;
+        await accept(
+          makeAccept({ content: 'first', routes: ORDERED }),
+          makeAccept({ content: 'second', routes: ORDERED }),
+        );
+        const [first] = await claim({ now: ahead });
+        if (first === undefined) throw new Error('one was to be claimed');
+        const retry = { state: 'pending', error: 'no', retryAt: ahead + 3_000, holdMs: 10_000 } as const;
+        await finish({ ...makeOutcome(first, retry), at: ahead });
+        const next = await under.open();
+        const now = Date.now();
+        await next.recoverLeases(now, 12);
+        const due = async (at: number) => {
+          const places = [{ handler: 'crm', limit: 1 }];
+          const { deliveries } = await next.claim({ now: at, places, lease: `back ${at}`, leaseUntil: at + 60_000 });
+          return deliveries.map(text);
+        };
+        expect(await due(now + 2_000)).toEqual([]);
+        expect(await due(now + 3_000)).toEqual(['first']);
+        expect(await due(now + 9_000)).toEqual([]);
+        expect(await due(now + 10_000)).toEqual(['second']);
+      });
+    });
+
+    describe('a row that the store refuses', () => {
+      const lost: string[] = [];
+      const commits = (): GroupCommit => {
+        lost.length = 0;
+        const audits = ['first', 'poison', 'last'].map((action) => makeDraft(action));
+        return new GroupCommit({
+          store,
+          maxQueued: 100,
+          maxBatch: 100,
+          takeAudits: () => audits.splice(0),
+          lostAudits: (drafts) => lost.push(...drafts.map(({ action }) => action)),
+        });
+      };
+
+      test('is an event: only its bytes are kept, and all that shared its batch is committed', async () => {
+        await under.refusePoison();
+        await expect(accept(makeAccept({ type: 'poison' }))).rejects.toMatchObject({ name: 'RowRefused' });
+        const group = commits();
+        const poison = makeAccept({ type: 'poison', content: '{"n":1}' });
+        const results = await Promise.all([
+          ...[makeAccept(), poison, makeAccept()].map((one) => group.accept(one)),
+          group.accept({ ...poison, event: { ...poison.event, id: newId() } }),
+        ]);
+        expect(results.map(({ status }) => status)).toEqual(['accepted', 'accepted', 'accepted', 'duplicate']);
+        expect(await store.listEvents({ limit: 10 })).toHaveLength(2);
+        const kept = await store.findQuarantined(results[1]?.id ?? '');
+        expect(kept).toMatchObject({ reason: 'not-storable', times: 2, state: 'held' });
+        expect(Buffer.from(kept?.body ?? []).toString()).toBe('{"n":1}');
+        await group.settle();
+        const actions = (await auditLog()).map(({ action }) => action);
+        expect(actions).toEqual(expect.arrayContaining(['first', 'last']));
+        expect(lost).toEqual(['poison']);
+        expect(await verify()).toMatchObject({ ok: true });
+      });
+
+      test('is an outcome: it is committed without the text of its error, and so are those beside it', async () => {
+        await accept(...['a', 'b'].map((lead) => makeAccept({ lead, routes: ORDERED })));
+        const [one, two] = await claim();
+        await under.refusePoison();
+        if (one === undefined || two === undefined) throw new Error('two were to be claimed');
+        const group = commits();
+        await Promise.all([
+          group.outcome(makeOutcome(one, { state: 'dead', error: 'poison' })),
+          group.outcome(makeOutcome(two, { state: 'done' })),
+        ]);
+        expect(await states()).toMatchObject({ dead: 1, done: 1, running: 0 });
+        expect(await store.listDead({ limit: 1 })).toMatchObject([
+          { lastError: 'the store refused the text of this error' },
+        ]);
+      });
+    });
 
     describe('commit', () => {
       test('keeps the bytes exactly as they came, with what was read from them', async () => {

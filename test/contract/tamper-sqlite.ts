@@ -14,3 +14,15 @@ export function tamperSqlite(file: string, change: Parameters<StoreUnderTest['ta
   db.exec(TAMPERINGS[change]);
   db.close();
 }
+
+export function refusePoison(file: string): void {
+  const db = new DatabaseSync(file);
+  const refuse = (name: string, when: string, column: string): void =>
+    db.exec(
+      `CREATE TRIGGER poison_${name} BEFORE ${when} WHEN NEW.${column} = 'poison' BEGIN SELECT RAISE(ABORT, 'refused'); END`,
+    );
+  refuse('events', 'INSERT ON events', 'type');
+  refuse('deliveries', 'UPDATE ON deliveries', 'last_error');
+  refuse('entries', 'INSERT ON audit_entries', 'action');
+  db.close();
+}

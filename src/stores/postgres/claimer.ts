@@ -1,7 +1,7 @@
 import type { ClaimRequest, ClaimResult } from '../../inbox/store.ts';
 import { Tally } from '../tally.ts';
 import { claimStep, nextDueAt } from './claim-deliveries.ts';
-import { endAttempts } from './end-attempts.ts';
+import { bringBackTimes, endAttempts } from './end-attempts.ts';
 import { recoverStep, VanishedOwners } from './recover-leases.ts';
 import type { Server } from './server.ts';
 import { type Runner, runOn, type Statement, transact, UnknownOutcome } from './transaction.ts';
@@ -29,6 +29,8 @@ export class Claimer {
   readonly #options: ClaimerOptions;
   readonly #vanished: VanishedOwners;
   readonly #doubtful = new Set<string>();
+  /** Times of a clock that was set back before this process began were looked for. */
+  #hasLooked = false;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
@@ -56,6 +58,12 @@ export class Claimer {
   /** In steps; the first of them also looks for processes that have vanished. */
   async recover(now: number, maxAttempts: number): Promise<number> {
     const { server, owner } = this.#options;
+    if (!this.#hasLooked) {
+      let changed: number;
+      do changed = await server.use((client) => transact(client, (runner) => bringBackTimes(runner, now)));
+      while (changed > 0);
+      this.#hasLooked = true;
+    }
     return server.use((client) =>
       transact(client, async (runner) => {
         const gone = await this.#vanished.find(runner, owner);

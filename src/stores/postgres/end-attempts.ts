@@ -79,6 +79,32 @@ export async function discardWaiting(runner: Runner, ids: readonly number[], now
   return ended;
 }
 
+/** Milliseconds by which the clocks of two machines may differ. */
+const SKEW_MS = 60_000;
+
+const FROM_LATER: Statement = {
+  name: 'deliveries-from-later',
+  text: `SELECT id FROM deliveries WHERE state = 'pending' AND next_at > $1::bigint AND updated_at > $1::bigint + ${SKEW_MS}
+    ORDER BY id LIMIT 500`,
+};
+const BRING_BACK: Statement = {
+  name: 'bring-back-times',
+  text: `UPDATE deliveries SET updated_at = $2::bigint, next_at = $2::bigint + greatest(0, next_at - updated_at),
+      hold_until = $2::bigint + greatest(0, hold_until - updated_at)
+    WHERE id = ANY ($1::bigint[]) AND state = 'pending' AND updated_at > $2::bigint + ${SKEW_MS} AND next_at IS NOT NULL`,
+};
+
+/** One step, inside a transaction. Times that were written by a clock that was set back since are counted from now: the same
+ * waits begin anew, and end. Gives how many. */
+export async function bringBackTimes(runner: Runner, now: number): Promise<number> {
+  const ids = (await runner.all<{ id: number }>(FROM_LATER, now)).map(({ id }) => id);
+  if (ids.length === 0) return 0;
+  await runner.all(LOCK_LANES, ids);
+  await runner.all(BRING_BACK, ids, now);
+  await runner.all(RESCHEDULE, ids, now);
+  return ids.length;
+}
+
 /** Inside a transaction. Gives how many deliveries went into each state; those of a lost lease went nowhere. */
 export async function endAttempts(
   runner: Runner,

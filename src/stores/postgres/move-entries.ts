@@ -1,5 +1,6 @@
 import type { ChainHead } from '../../audit/entry.ts';
 import { CHAIN_START, followsOf } from '../../audit/link-chains.ts';
+import { RowRefused } from '../../errors/problem.ts';
 import type { SpilledEntry } from '../spill/parcel.ts';
 import { SQL } from './audit-statements.ts';
 import { toText } from './text.ts';
@@ -84,7 +85,7 @@ export async function moveEntries(runner: Runner, spilled: readonly SpilledEntry
   const [other] = await runner.all<{ chain: number; seq: number }>(FIND_OTHERS, numbers, seqs, hashes);
   if (other !== undefined) {
     const entry = entries.find((one) => chains.get(one.writer) === other.chain && one.seq === other.seq);
-    throw new Error(
+    throw new RowRefused(
       `audit entry ${other.seq} of chain ${entry?.writer} of the spill is in PostgreSQL already, with another hash`,
     );
   }

@@ -28,7 +28,7 @@ const INSERT_ALIASES: Statement = {
  * as where a lane starts.
  *
  * @returns deliveries made
- * @throws Error where an audit entry is there already with another hash: whichever is genuine, neither may replace the other
+ * @throws RowRefused where an audit entry is there already with another hash: whichever is genuine, neither may replace the other
  */
 export async function moveIn(runner: Runner, parcel: Parcel): Promise<number> {
   if (hasChainStart(parcel.entries)) await runner.all(LOCK_STARTS);

@@ -1,4 +1,4 @@
-import { type LastingFault, SettingsError, StoreUnavailable } from '../../errors/problem.ts';
+import { type LastingFault, RowRefused, SettingsError, StoreUnavailable } from '../../errors/problem.ts';
 import { findLastingFault } from './lasting-fault.ts';
 
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -30,12 +30,18 @@ export function isBroken(error: unknown): boolean {
   return state === undefined || /^(57|08|25|XX)/.test(state);
 }
 
+/** A value that does not fit, a constraint that it breaks, an index entry that is too large, a trigger that refuses it. */
+function isRowFault(state: string | undefined): boolean {
+  return state !== undefined && state !== OTHER_HEAD && /^(22...|23...|54000|P0001|44000)$/.test(state);
+}
+
 /** The server's own words for the fault, or those of the connection; never a value of a row, which stand in `detail`. */
 export function toUnavailable(error: unknown): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
   if (error instanceof SettingsError) return new StoreUnavailable(error.message, { lasting: UNFIT, cause: error });
   const lasting = findLastingFault(error);
   const state = sqlState(error);
+  if (isRowFault(state)) return new RowRefused(`PostgreSQL answered ${state}: ${messageOf(error)}`);
   if (state !== undefined)
     return new StoreUnavailable(`PostgreSQL answered ${state}: ${messageOf(error)}`, { lasting });
   return new StoreUnavailable(`PostgreSQL cannot be reached (${codeOf(error) ?? messageOf(error)})`, { lasting });

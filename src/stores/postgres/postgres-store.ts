@@ -1,4 +1,5 @@
 import { deriveAuditKey } from '../../audit/chain.ts';
+import type { AuditDraft } from '../../audit/entry.ts';
 import { newId } from '../../audit/new-id.ts';
 import { Secret } from '../../config/secret.ts';
 import { StoreUnavailable } from '../../errors/problem.ts';
@@ -42,10 +43,11 @@ import { findEvent, listDead, listEvents } from './read-events.ts';
 import { findQuarantined, listQuarantine } from './read-quarantine.ts';
 import { EXPIRE_OWN } from './recover-leases.ts';
 import { registeredHandlers, registerHandlers } from './register-handlers.ts';
+import { replaceChains } from './replace-chains.ts';
 import { discardDeliveries, replayDeliveries } from './replay-deliveries.ts';
 import { Server } from './server.ts';
 import { type Runner, transact } from './transaction.ts';
-import { anyShard } from './write-tally.ts';
+import { tryCommit } from './write-tally.ts';
 
 /** Batches that are committed at once. */
 export const COMMIT_LANES = 3;
@@ -57,12 +59,6 @@ const REPLAY_LIMIT_MS = 600_000;
 /** Milliseconds between two looks at a session that is gone before its leases are taken back: more than a process that lives
  * needs to find that its connection was cut, and to have another (see listener.ts). */
 const GONE_AFTER_MS = 8_000;
-
-const TRY_COMMIT = {
-  name: 'try-commit',
-  // An update that changes nothing still writes and commits.
-  text: `UPDATE delivery_counts SET n = n WHERE shard = $1 AND state = 'pending'`,
-};
 
 export interface PostgresOptions {
   /** With the password. */
@@ -161,7 +157,7 @@ export class PostgresStore implements Store {
   orphans = () => this.#server.read(readOrphans, 'slow');
 
   async check(): Promise<StoreCondition> {
-    await this.#server.read((runner) => runner.all(TRY_COMMIT, anyShard()));
+    await this.#server.read(tryCommit);
     return { degraded: null };
   }
 
@@ -183,6 +179,11 @@ export class PostgresStore implements Store {
 
   discard = async (request: DiscardRequest) =>
     (await this.#slowLanes.run((runner, chain) => discardDeliveries(runner, chain, request), SLOW_LIMIT_MS)).result;
+
+  /** Removes the audit log, sealed with another key, and begins a new one. To be called before anything else is written. */
+  beginAudit = async (entry: AuditDraft) => ({
+    entries: (await this.#slowLanes.run((runner, chain) => replaceChains(runner, chain, entry), SLOW_LIMIT_MS)).result,
+  });
 
   openAuditSnapshot = () => this.#guard(() => this.#snapshots.open());
   tailAudit = (limit: number, after?: AuditCursor) => this.#server.read((runner) => tailAudit(runner, limit, after));

@@ -4,13 +4,8 @@ import type { Store } from '../../inbox/store.ts';
 import type { SqliteStore } from '../sqlite/sqlite-store.ts';
 import type { Intake } from './intake.ts';
 import { limitTime } from './limit-time.ts';
-import { isEmptyParcel, type Parcel, type ParcelLimits, rowsOf } from './parcel.ts';
-
-/** What a spill can be moved into. */
-export interface MoveTarget {
-  /** One transaction. The same again, after it or at the same time, changes nothing. */
-  moveIn(parcel: Parcel): Promise<void>;
-}
+import { type MoveTarget, type MoveWays, moveParcel } from './move-parcel.ts';
+import { isEmptyParcel, type Parcel, type ParcelLimits } from './parcel.ts';
 
 export type SpillSource = Pick<SqliteStore, 'readParcel' | 'forgetParcel' | 'spillSize'>;
 
@@ -37,6 +32,7 @@ export interface DrainOptions {
   readonly spill: SpillSource;
   readonly intake: Intake;
   readonly onMoved: (parcel: Parcel) => void;
+  readonly onRefused?: MoveWays['onRefused'];
   readonly times?: DrainTimes;
 }
 
@@ -46,7 +42,7 @@ export class Drainer {
   readonly #times: Required<DrainTimes>;
   readonly #pause = new AbortController();
   readonly #stop = new AbortController();
-  /** Smaller after a parcel that was not taken in: a slow link or one bad row must not hold up all the rest. */
+  /** Smaller after a parcel that was not taken in, as over a slow link. */
   #limits = PARCEL;
   /** From `start` until a look finds the state to be `direct`. */
   #isRunning = false;
@@ -131,12 +127,17 @@ export class Drainer {
   }
 
   async #move(parcel: Parcel): Promise<void> {
-    const { primary, spill, intake, onMoved } = this.#options;
+    const { primary, spill, intake, onMoved, onRefused } = this.#options;
     const { rows, bytes } = this.#limits;
     this.#limits = { rows: Math.ceil(rows / 2), bytes: Math.ceil(bytes / 2) };
-    await limitTime(primary.moveIn(parcel), this.#times.moveLimitMs, 'a parcel of the spill was not taken in');
+    const moveIn = (part: Parcel): Promise<void> => {
+      this.#stop.signal.throwIfAborted();
+      return limitTime(primary.moveIn(part), this.#times.moveLimitMs, 'a parcel of the spill was not taken in');
+    };
+    const forget: MoveWays['forget'] = (gone, refused) => spill.forgetParcel(gone, refused);
+    const size = await moveParcel({ moveIn, forget, onRefused }, parcel);
     this.#limits = { rows: Math.min(PARCEL.rows, rows * 2), bytes: Math.min(PARCEL.bytes, bytes * 2) };
-    intake.sized(await spill.forgetParcel(rowsOf(parcel)));
+    intake.sized(size);
     intake.drain();
     onMoved(parcel);
   }

@@ -1,5 +1,5 @@
 import type { ChainHead } from '../../audit/entry.ts';
-import { type LastingFault, lastingOf, StoreUnavailable } from '../../errors/problem.ts';
+import { type LastingFault, lastingOf, RowRefused, StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
   Batch,
@@ -17,9 +17,10 @@ import type {
   StoreCondition,
 } from '../../inbox/store.ts';
 import type { SqliteStore } from '../sqlite/sqlite-store.ts';
-import { Drainer, type DrainTimes, type MoveTarget, type SpillSource } from './drainer.ts';
+import { Drainer, type DrainTimes, type SpillSource } from './drainer.ts';
 import { Intake, type SpillChange } from './intake.ts';
 import { limitTime } from './limit-time.ts';
+import type { MoveTarget, MoveWays } from './move-parcel.ts';
 import { openSpill, type SpillOptions } from './open-spill.ts';
 
 /** Milliseconds after which a commit goes to the spill: a sender waits for a few seconds only. */
@@ -52,6 +53,7 @@ export interface SpillingOptions {
   readonly primary: PrimaryStore;
   /** Told of each change of state, or of the reason for it. */
   readonly onChange?: (change: SpillChange) => void;
+  readonly onRefused?: MoveWays['onRefused'];
   readonly times?: SpillTimes;
 }
 
@@ -74,7 +76,7 @@ export class SpillingStore implements Store {
   #lastSpilledAt = 0;
   #closed = false;
 
-  private constructor(spill: Spill, intake: Intake, { primary, times = {} }: SpillingOptions) {
+  private constructor(spill: Spill, intake: Intake, { primary, onRefused, times = {} }: SpillingOptions) {
     this.location = primary.location;
     this.#primary = primary;
     this.#spill = spill;
@@ -84,7 +86,7 @@ export class SpillingStore implements Store {
     const onMoved = (): void => {
       for (const listener of this.#listeners) listener();
     };
-    this.#drainer = new Drainer({ primary, spill, intake, onMoved, times });
+    this.#drainer = new Drainer({ primary, spill, intake, onMoved, onRefused, times });
   }
 
   /** What an earlier process has left in the spill is moved first.
@@ -124,6 +126,7 @@ export class SpillingStore implements Store {
     try {
       return await limitTime(this.#primary.commit(batch), this.#commitLimitMs, 'PostgreSQL did not commit');
     } catch (error) {
+      if (error instanceof RowRefused) throw error;
       this.#leaveDirect(error instanceof Error ? error.message : String(error), lastingOf(error));
       return this.#commitSpilled(batch);
     }
@@ -140,7 +143,7 @@ export class SpillingStore implements Store {
     if (outcomes.length > 0 && accepts.length + quarantines.length + audits.length === 0)
       throw new StoreUnavailable('PostgreSQL, where the deliveries are, is away');
     return this.#intake.intoSpill(async () => {
-      const beginsAnew = Date.now() - this.#lastSpilledAt > CHAIN_LASTS_MS;
+      const beginsAnew = Math.abs(Date.now() - this.#lastSpilledAt) > CHAIN_LASTS_MS;
       if (beginsAnew) await this.#spill.endChains();
       const { result, size } = await this.#spill.spillCommit({ ...batch, outcomes: [] });
       this.#lastSpilledAt = Date.now();

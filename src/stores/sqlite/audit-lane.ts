@@ -3,7 +3,7 @@ import { sealEntry } from '../../audit/chain.ts';
 import type { AuditDraft, AuditEntry, ChainHead } from '../../audit/entry.ts';
 import { chainStartDraft } from '../../audit/link-chains.ts';
 import { newId } from '../../audit/new-id.ts';
-import { collectCuts, cutAt } from '../../audit/prune-chains.ts';
+import { collectCuts, cutAt, pruneDraft } from '../../audit/prune-chains.ts';
 import type { Connection } from './connection.ts';
 
 interface ChainRow {
@@ -40,6 +40,29 @@ export class AuditLane {
     // Pruned or moved away whole: a chain never begins twice under one name.
     if (this.#started) this.#writer = newId();
     return this.#start(connection, now);
+  }
+
+  /** To be called inside a transaction, by a lane that has written nothing: removes all other chains, and writes down their
+   * heads as cut. Gives how many entries went. */
+  replaceAll(connection: Connection, entry: AuditDraft): number {
+    const at = Date.parse(entry.timestamp);
+    const open = this.open(connection, at);
+    const own = connection.get<ChainRow>(
+      'SELECT chain, seq, hash FROM audit_chains WHERE writer = ?',
+      this.#writer,
+    )?.chain;
+    const cut = connection
+      .all<ChainRow & { writer: string }>(
+        'SELECT chain, writer, seq, hash FROM audit_chains WHERE named_by = ?',
+        own ?? 0,
+      )
+      .map((row) => headOf(row.writer, row));
+    const { changes: removed } = connection.run('DELETE FROM audit_entries WHERE chain <> ?', own ?? 0);
+    connection.run('DELETE FROM audit_chains WHERE chain <> ?', own ?? 0);
+    open.append(pruneDraft({ cut, before: at, removed, at }));
+    open.append({ ...entry, metadata: { ...entry.metadata, entries: removed } });
+    open.close();
+    return removed;
   }
 
   #start(connection: Connection, now: number): OpenChain {

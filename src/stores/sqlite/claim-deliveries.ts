@@ -117,6 +117,31 @@ function nextDueAt(connection: Connection, { places }: ClaimRequest): number | n
   return next;
 }
 
+/** Milliseconds by which a time may be ahead without the clock having been set. */
+const AHEAD_MS = 1_000;
+
+/**
+ * To be called when a process begins. Times that were written by a clock that was set back since are counted from now: the same
+ * waits begin anew, and end.
+ */
+export function bringBackTimes(connection: Connection, now: number): void {
+  connection.transaction(() => {
+    const lanes = connection.all<{ handler: string; order_key: string }>(
+      `SELECT DISTINCT handler, order_key FROM deliveries
+        WHERE state = 'pending' AND next_at > ?1 AND updated_at > ?2 AND order_key IS NOT NULL`,
+      now,
+      now + AHEAD_MS,
+    );
+    connection.run(
+      `UPDATE deliveries SET updated_at = ?1, next_at = ?1 + max(0, next_at - updated_at), hold_until = ?1 + max(0, hold_until - updated_at)
+        WHERE state = 'pending' AND next_at > ?1 AND updated_at > ?2`,
+      now,
+      now + AHEAD_MS,
+    );
+    for (const { handler, order_key: orderKey } of lanes) rescheduleFirst(connection, handler, orderKey, now);
+  });
+}
+
 /**
  * Takes back the leases of processes that are gone (one process runs handlers on a file, so any other owner is gone),
  * and those whose time is over. Such an attempt stays counted: a

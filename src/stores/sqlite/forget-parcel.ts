@@ -34,3 +34,38 @@ function forgetNamedChains(connection: Connection): void {
       AND NOT EXISTS (SELECT 1 FROM audit_entries a WHERE a.chain = audit_chains.chain)`,
   );
 }
+
+const LAID_ASIDE = `CREATE TABLE IF NOT EXISTS laid_aside (
+  at INTEGER NOT NULL, kind TEXT NOT NULL, facts TEXT NOT NULL, body BLOB) STRICT`;
+
+/** To be called inside a transaction: keeps what the store behind refuses, for whoever has to look into it. */
+export function layAside(connection: Connection, { events, bodies, entries }: ParcelRows): void {
+  connection.db.exec(LAID_ASIDE);
+  const now = Date.now();
+  for (const id of events) {
+    connection.run(
+      `INSERT INTO laid_aside SELECT ?, 'event', json_object('id', id, 'received_at', received_at, 'principal', principal), body
+        FROM events WHERE id = ?`,
+      now,
+      id,
+    );
+  }
+  for (const id of bodies) {
+    connection.run(
+      `INSERT INTO laid_aside SELECT ?, 'quarantine', json_object('id', id, 'received_at', received_at, 'reason', reason), body
+        FROM quarantine WHERE id = ?`,
+      now,
+      id,
+    );
+  }
+  for (const { position } of entries) {
+    connection.run(
+      `INSERT INTO laid_aside SELECT ?, 'audit', json_object('writer', c.writer, 'seq', a.seq, 'id', a.id, 'timestamp', a.timestamp,
+          'action', a.action, 'user_id', a.user_id, 'resource', a.resource, 'result', a.result, 'metadata', a.metadata,
+          'prev_hash', hex(a.prev_hash), 'hash', hex(a.hash)), NULL
+        FROM audit_entries a LEFT JOIN audit_chains c ON c.chain = a.chain WHERE a.position = ?`,
+      now,
+      position,
+    );
+  }
+}

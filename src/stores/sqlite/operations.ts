@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { AuditDraft } from '../../audit/entry.ts';
 import type {
   AuditCursor,
   AuditPosition,
@@ -15,7 +16,7 @@ import type {
 import type { PackedKeys } from '../dedup-keys.ts';
 import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { AuditLane } from './audit-lane.ts';
-import { claimDeliveries, recoverLeases } from './claim-deliveries.ts';
+import { bringBackTimes, claimDeliveries, recoverLeases } from './claim-deliveries.ts';
 import { commitBatch } from './commit-batch.ts';
 import type { Connection } from './connection.ts';
 import { dropDocument, listDocuments, readDocument, writeDocument } from './documents.ts';
@@ -39,10 +40,15 @@ export function createOperations(
 ) {
   const snapshots = new Snapshots(file);
   const spill = maxBytes === undefined ? undefined : new SpillFile(connection, lane, maxBytes);
+  let hasLooked = false;
   return {
     commit: (batch: PackedBatch) => commitBatch(connection, lane, unpackBatch(batch)),
     claim: (request: ClaimRequest) => claimDeliveries(connection, owner, request),
-    recoverLeases: (now: number, maxAttempts: number) => recoverLeases(connection, owner, now, maxAttempts),
+    recoverLeases: (now: number, maxAttempts: number) => {
+      if (!hasLooked) bringBackTimes(connection, now);
+      hasLooked = true;
+      return recoverLeases(connection, owner, now, maxAttempts);
+    },
     registerHandlers: (handlers: readonly HandlerRoute[]) => registerHandlers(connection, handlers),
     registeredHandlers: () => registeredHandlers(connection),
     counts: () => readCounts(connection),
@@ -60,6 +66,7 @@ export function createOperations(
     closeSnapshot: (id: number) => snapshots.close(id),
     tailAudit: (limit: number, after?: AuditCursor) => tailAudit(connection, limit, after),
     auditHeads: () => readHeads(connection),
+    beginAudit: (entry: AuditDraft) => connection.transaction(() => ({ entries: lane.replaceAll(connection, entry) })),
     prune: (request: PruneRequest) => prune(connection, lane, request),
     firstSeen: (fingerprints: readonly string[], now: number) => firstSeen(connection, fingerprints, now),
     findFirstSeen: (fingerprints: readonly string[]) => findFirstSeen(connection, fingerprints),
@@ -76,7 +83,7 @@ export function createOperations(
     spillSize: () => asSpill(spill).size(),
     spillCheck: () => asSpill(spill).check(),
     readParcel: (limits: ParcelLimits) => asSpill(spill).readParcel(limits),
-    forgetParcel: (rows: ParcelRows) => asSpill(spill).forget(rows),
+    forgetParcel: (rows: ParcelRows, refused: ParcelRows | undefined) => asSpill(spill).forget(rows, refused),
     spillHeads: () => asSpill(spill).heads(),
     endChains: () => asSpill(spill).endChains(),
     isStore: () => asSpill(spill).isStore(),

@@ -4,7 +4,7 @@ import type { Parcel, ParcelLimits, ParcelRows, SpillSize } from '../spill/parce
 import type { AuditLane } from './audit-lane.ts';
 import { commitBatch } from './commit-batch.ts';
 import type { Connection } from './connection.ts';
-import { forgetRows } from './forget-parcel.ts';
+import { forgetRows, layAside } from './forget-parcel.ts';
 import { readParcel } from './read-parcel.ts';
 import { isSqliteError } from './sqlite-error.ts';
 
@@ -47,10 +47,15 @@ export class SpillFile {
     return this.#unbound(() => this.#connection.transaction(() => readParcel(this.#connection, limits)));
   }
 
-  forget(rows: ParcelRows): SpillSize {
+  /** @param refused rows among them that stay in the file, where nothing tries to move them again */
+  forget(rows: ParcelRows, refused?: ParcelRows): SpillSize {
     this.#unbound(() =>
       this.#counted(
-        () => this.#connection.transaction(() => forgetRows(this.#connection, rows)),
+        () =>
+          this.#connection.transaction(() => {
+            if (refused !== undefined) layAside(this.#connection, refused);
+            return forgetRows(this.#connection, rows);
+          }),
         (events) => -events,
       ),
     );

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { StoreUnavailable } from '../../errors/problem.ts';
+import type { AuditDraft } from '../../audit/entry.ts';
+import { RowRefused, StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
   AuditSnapshot,
@@ -23,13 +24,20 @@ import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
 import { createWriterThread, type StartListener, startWriterThread } from './start-thread.ts';
-import type { FromThread, OperationName, ThreadOptions } from './thread-protocol.ts';
+import type { FromThread, OperationName, ThreadError, ThreadOptions } from './thread-protocol.ts';
 
 /** Milliseconds after which a caller is told; what it asked for may still happen. */
 const CALL_LIMIT_MS = 5_000;
 /** A replay, a backup or a first look at a large file may take long, and nobody's answer waits for it. */
 const LONG_CALL_LIMIT_MS = 600_000;
-const LONG_CALLS: ReadonlySet<OperationName> = new Set(['replay', 'backup', 'listEvents', 'listDead', 'openSnapshot']);
+const LONG_CALLS: ReadonlySet<OperationName> = new Set([
+  'replay',
+  'backup',
+  'beginAudit',
+  'listEvents',
+  'listDead',
+  'openSnapshot',
+]);
 /** Milliseconds between the end of the thread and its next start, so that one that cannot start takes no processor. */
 const RESTART_MS = 500;
 const CLOSE_LIMIT_MS = 3_000;
@@ -99,6 +107,8 @@ export class SqliteStore implements Store {
   dropDocument = async (name: string) => this.#call('dropDocument', documentName(name));
   findByKeys = (keys: readonly EventKey[], now: number) =>
     findInPages(keys, (page) => this.#call('findByKeys', page, now));
+  /** Removes the audit log, sealed with another key, and begins a new one. */
+  beginAudit = (entry: AuditDraft) => this.#call('beginAudit', entry);
   /** Writes a consistent copy while the store serves. The file must not exist. */
   backup = (file: string) => this.#call('backup', file);
   /** What only a spill is asked for: see SpillFile. */
@@ -106,7 +116,7 @@ export class SqliteStore implements Store {
   spillSize = () => this.#call('spillSize');
   spillCheck = () => this.#call('spillCheck');
   readParcel = (limits: ParcelLimits) => this.#call('readParcel', limits);
-  forgetParcel = (rows: ParcelRows) => this.#call('forgetParcel', rows);
+  forgetParcel = (rows: ParcelRows, refused?: ParcelRows) => this.#call('forgetParcel', rows, refused);
   spillHeads = () => this.#call('spillHeads');
   endChains = () => this.#call('endChains');
   isStore = () => this.#call('isStore');
@@ -190,7 +200,7 @@ export class SqliteStore implements Store {
     if (call === undefined) return;
     this.#calls.delete(message.id);
     clearTimeout(call.timer);
-    if ('error' in message) call.reject(new StoreUnavailable(message.error.message));
+    if ('error' in message) call.reject(toFault(message.error));
     else call.resolve(message.value);
   }
 
@@ -210,6 +220,10 @@ export class SqliteStore implements Store {
       this.#listen(this.#worker);
     }, RESTART_MS);
   }
+}
+
+function toFault({ message, row }: ThreadError): StoreUnavailable {
+  return row === true ? new RowRefused(message) : new StoreUnavailable(message);
 }
 
 /** Gives whether it resolved in time. */

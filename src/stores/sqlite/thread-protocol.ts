@@ -29,6 +29,8 @@ export interface ThreadError {
   readonly message: string;
   /** Faults of the set-up, to be shown at the start. */
   readonly faults?: readonly string[];
+  /** The fault lies in a row of the call. */
+  readonly row?: true;
 }
 
 export type FromThread =

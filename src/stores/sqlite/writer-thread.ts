@@ -10,7 +10,7 @@ import { FileGone } from './file-place.ts';
 import { migrate, refuseForeignFile } from './migrate.ts';
 import { createOperations } from './operations.ts';
 import { holdForUpgrade, holdServiceLock, nameHolder, type ServiceLock } from './service-lock.ts';
-import { isSqliteError } from './sqlite-error.ts';
+import { isRowFault, isSqliteError } from './sqlite-error.ts';
 import type { FromThread, ThreadError, ThreadOptions, ToThread } from './thread-protocol.ts';
 
 // This thread owns the file: an fsync or a checkpoint stalls it, and no request.
@@ -113,5 +113,6 @@ function describe(error: unknown): ThreadError {
   if (error instanceof SettingsError) return { message: error.message, faults: error.faults };
   if (!(error instanceof Error)) return { message: String(error) };
   // SQLite's own words for the code: never a value of a row.
-  return { message: 'errstr' in error ? `${String(error.errstr)} (${error.message})` : error.message };
+  const message = 'errstr' in error ? `${String(error.errstr)} (${error.message})` : error.message;
+  return isRowFault(error) ? { message, row: true } : { message };
 }
