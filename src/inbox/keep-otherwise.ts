@@ -50,7 +50,8 @@ export function rowOf(part: Part): RefusedRow {
 }
 
 /** The bytes of an event, without what was read in them. */
-export function quarantineForm({ id, receivedAt, principal, body }: NewEvent): Omit<Quarantine, 'audit'> {
+export function quarantineForm({ id, receivedAt, principal, charset, body }: NewEvent): Omit<Quarantine, 'audit'> {
   const bodySha256 = createHash('sha256').update(body).digest('hex');
-  return { id, receivedAt, reason: NOT_STORABLE, principal, contentType: null, bodySha256, body };
+  const contentType = charset === null ? null : `application/json; charset=${charset}`;
+  return { id, receivedAt, reason: NOT_STORABLE, principal, contentType, bodySha256, body };
 }
