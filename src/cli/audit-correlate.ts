@@ -12,10 +12,12 @@ import { audited, type InstantlyTools, readInstantly } from './with-instantly.ts
 const DAY_MS = 86_400_000;
 
 const HELP = `
-Beside each other, by time: what this receiver asked Instantly to change and did with its own secrets, and what Instantly's
-audit log says was done in the workspace, its times by our clock. What was done there to webhooks or API keys, and
-is no call of ours, stands out as SOMEONE ELSE, with who it was: it may be right, as when you made a key by hand.
-Without --since it looks at the last 24 hours.
+Beside each other, by time: what this receiver asked Instantly to change and did
+with its own secrets, and what Instantly's audit log says was done in the
+workspace, its times by our clock. What was done there to webhooks or API keys,
+and is no call of ours, stands out as SOMEONE ELSE, with who it was: it may be
+right, as when you made a key by hand. Without --since it looks at the last 24
+hours.
 
 Exit codes: 0 done; with --strict 1 where somebody else did something.`;
 

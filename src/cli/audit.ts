@@ -7,8 +7,9 @@ import { verify } from './audit-verify.ts';
 import { jsonOption, limitOption, sinceOption, untilOption } from './options.ts';
 
 const VERIFY_HELP = `
-A log from which the newest entries were cut off still holds: what is left is what it once was. To see that too, keep
-heads elsewhere and give them back with --anchor: lines of the receiver's log that say "audit heads", or what this
+A log from which the newest entries were cut off still holds: what is left is
+what it once was. To see that too, keep heads elsewhere and give them back with
+--anchor: lines of the receiver's log that say "audit heads", or what this
 command prints.`;
 
 const BEGIN_HELP = `

@@ -7,11 +7,14 @@ import { printJson } from './print.ts';
 const CHECK_MS = 30_000;
 
 const HELP = `
-Each line is ok, warn, fail or skip (it could not be found out), with what was found and what to do about it. It changes nothing:
-what it asks of Instantly is read, and audited; to PUBLIC_URL it sends one request with a wrong token, which has to be refused.
-Without a store nothing can be audited, so Instantly is not asked until the receiver has been started once.
+Each line is ok, warn, fail or skip (it could not be found out), with what was
+found and what to do about it. It changes nothing: what it asks of Instantly is
+read, and audited; to PUBLIC_URL it sends one request with a wrong token, which
+has to be refused. Without a store nothing can be audited, so Instantly is not
+asked until the receiver has been started once.
 
-Exit codes: 0 nothing failed, 1 something did. It never ends for settings that are wrong: each of them is a line.`;
+Exit codes: 0 nothing failed, 1 something did. It never ends for settings that
+are wrong: each of them is a line.`;
 
 /** `doctor`: what is wrong with this installation, and how to mend it. */
 export function register(program: Command): void {

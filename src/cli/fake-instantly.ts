@@ -15,35 +15,50 @@ const END_LIMIT_MS = 2_000;
 const SET_UP_BYTES = 16 * 1024 * 1024;
 
 const HELP = `
-It keeps everything in memory, and sends deliveries to this machine only unless --allow-remote says otherwise.
+It keeps everything in memory, and sends deliveries to this machine only unless
+--allow-remote says otherwise.
 
 Try it:
   instantly-receiver fake-instantly --deliver-to http://127.0.0.1:3000
-  Start the receiver with the INSTANTLY_ lines it prints and register its webhook: whatever https address the webhook
-  names, its deliveries go to --deliver-to, with the webhook's own path.
+  Start the receiver with the INSTANTLY_ lines it prints and register its
+  webhook: whatever https address the webhook names, its deliveries go to
+  --deliver-to, with the webhook's own path.
 
-The control side, below /_fake, answers calls from this machine only, without a key:
+The control side, below /_fake, answers calls from this machine only, and needs
+no key:
   curl http://127.0.0.1:3100/_fake
-  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/events -d '{"type": "reply_received", "count": 3}'
-  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/events -d '{"event_type": "email_sent", "lead_email": "a@b.example"}'
-  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/faults -d '{"operation": "GET /webhooks", "fault": 503, "times": 2}'
+  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/events \\
+    -d '{"type": "reply_received", "count": 3}'
+  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/events \\
+    -d '{"event_type": "email_sent", "lead_email": "a@b.example"}'
+  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/faults \\
+    -d '{"operation": "GET /webhooks", "fault": 503, "times": 2}'
   curl -X DELETE http://127.0.0.1:3100/_fake/faults
-  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/rate-limit -d '{"perSecond": 5}'
-  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/advance -d '{"ms": 60000}'
+  curl -H 'content-type: application/json' -d '{"perSecond": 5}' \\
+    http://127.0.0.1:3100/_fake/rate-limit
+  curl -H 'content-type: application/json' http://127.0.0.1:3100/_fake/advance \\
+    -d '{"ms": 60000}'
   curl -X POST http://127.0.0.1:3100/_fake/webhooks/ID/disable
   curl http://127.0.0.1:3100/_fake/calls
 
-  events      a payload as it is, or the next samples of a type; "deliver": false: it happens, and no webhook tells of it
-  faults      401, 402, 403, 404, 429, 500, 503, "hang", "drop", "broken-json", "edge" (403 in HTML), {"lacks": FIELD},
-              {"nulls": FIELD}, {"adds": FIELD}, {"answer": JSON} (in place of its own), {"status": 429, "retryAfter": 2},
-              {"afterwards": 500} (the call takes effect and its answer is lost); operation "*" is any
+  events      a payload as it is, or the next samples of a type;
+              "deliver": false: it happens, and no webhook tells of it
+  faults      401, 402, 403, 404, 429, 500, 503, "hang", "drop", "broken-json",
+              "edge" (403 in HTML), {"lacks": FIELD}, {"nulls": FIELD},
+              {"adds": FIELD}, {"answer": JSON} (in place of its own),
+              {"status": 429, "retryAfter": 2},
+              {"afterwards": 500} (the call takes effect, its answer is lost);
+              operation "*" is any
   advance     moves its clock on and runs the retries that fall due
 
 --set-up FILE is JSON; every name in it may be left out:
-  workspace {id, name, ownerId, ownerName} · plan "hypergrowth", "growth" (no webhooks) or "none" · keys [{name, scopes, key}] ·
-  labels [{interest_status, label}] · webhooks [as POST /api/v2/webhooks takes them] · analytics [{date, campaign_id, sent, ...}] ·
-  retryDelaysMs [5000, 15000] · timeoutMs 10000 · disableAfter 5 · whileDisabled "nothing" or "failed" · logLimit 100000 ·
-  rateLimit · cursorAtEnd true · nullEventType "refused" or "taken" · requireUserAgent false · deliverTo · allowRemote`;
+  workspace {id, name, ownerId, ownerName} · plan "hypergrowth", "growth" (no
+  webhooks) or "none" · keys [{name, scopes, key}] · labels [{interest_status,
+  label}] · webhooks [as POST /api/v2/webhooks takes them] · analytics [{date,
+  campaign_id, sent, ...}] · retryDelaysMs [5000, 15000] · timeoutMs 10000 ·
+  disableAfter 5 · whileDisabled "nothing" or "failed" · logLimit 100000 ·
+  rateLimit · cursorAtEnd true · nullEventType "refused" or "taken" ·
+  requireUserAgent false · deliverTo · allowRemote`;
 
 interface FakeOptions {
   readonly port: number;

@@ -1,9 +1,9 @@
-import { Command, CommanderError } from 'commander';
-import { VERSION } from '../config/product.ts';
+import { CommanderError } from 'commander';
 import { endDespiteThreads } from '../end-despite-threads.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { Interrupted } from './interrupt.ts';
 import { printableLines } from './printable.ts';
+import { COMMANDS, newProgram } from './program.ts';
 import { WrongUsage } from './wrong-usage.ts';
 
 /** Exit codes: sysexits.h names 78 EX_CONFIG. */
@@ -14,28 +14,7 @@ const BAD_SETTINGS = 78;
 /** Milliseconds that a command which has failed may take to end by itself. */
 const END_LIMIT_MS = 3_000;
 
-const program = new Command('instantly-receiver')
-  .description('Receives Instantly webhooks: proves the caller, stores before it answers, audits, runs handlers.')
-  .version(VERSION, '-V, --version', 'print the version')
-  .showHelpAfterError('(see --help)')
-  .exitOverride();
-
-/** In the order of the help. */
-const COMMANDS = {
-  serve: () => import('./serve.ts'),
-  send: () => import('./send.ts'),
-  events: () => import('./events.ts'),
-  dead: () => import('./dead.ts'),
-  quarantine: () => import('./quarantine.ts'),
-  audit: () => import('./audit.ts'),
-  backup: () => import('./backup.ts'),
-  store: () => import('./store.ts'),
-  secrets: () => import('./secrets.ts'),
-  webhooks: () => import('./webhooks.ts'),
-  reconcile: () => import('./reconcile.ts'),
-  doctor: () => import('./doctor.ts'),
-  'fake-instantly': () => import('./fake-instantly.ts'),
-} as const satisfies Record<string, () => Promise<{ register(program: Command): void }>>;
+const program = newProgram();
 
 // All of them are a third of what a start of the service would load. Whatever is not the name of one gets the whole help.
 const named = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);

@@ -21,10 +21,12 @@ const DEFAULT_MINUTES = 15;
 const AT_ONCE = 100;
 
 const HELP = `
-It reads the delivery log of Instantly for PUBLIC_URL, and takes what the store does not hold as if it had arrived: handlers
-run for it. The service does the same by itself every INSTANTLY_WATCH_SECONDS. Without --since it begins with the first start of
-the receiver, or with what RETENTION_DAYS keeps: older events would come back after they were pruned. A lost store has lost its
-first start too, so --include-succeeded goes by RETENTION_DAYS alone.`;
+It reads the delivery log of Instantly for PUBLIC_URL, and takes what the store
+does not hold as if it had arrived: handlers run for it. The service does the
+same by itself every INSTANTLY_WATCH_SECONDS. Without --since it begins with the
+first start of the receiver, or with what RETENTION_DAYS keeps: older events
+would come back after they were pruned. A lost store has lost its first start
+too, so --include-succeeded goes by RETENTION_DAYS alone.`;
 
 interface ReconcileCommand {
   readonly all?: true;

@@ -14,8 +14,9 @@ import { count, note, print, printJson } from './print.ts';
 import { explainOrphans, type ReplayPlan, refuseUnregistered, replayIds, runReplay } from './replay-steps.ts';
 
 const HELP = `
-Replays run at once, in no order, from attempt 1, and also by handlers that were added since the event came. Deliveries
-that are pending or running are left as they are. With --state dead only the dead deliveries run again; otherwise those
+Replays run at once, in no order, from attempt 1, and also by handlers that were
+added since the event came. Deliveries that are pending or running are left as
+they are. With --state dead only the dead deliveries run again; otherwise those
 that are done run again too.`;
 
 interface ReplayOptions extends FilterOptions {

@@ -20,16 +20,19 @@ const STEPS: Readonly<Record<RotationStep, string>> = {
 };
 
 const HELP = `
-Without an option it replaces the token that Instantly repeats in a header, on all webhooks that post here, while
-deliveries go on: the old one is let in until the new one is proven, and for --keep-hours more. Whatever fails, nothing
-is refused; run it again to go on.
+Without an option it replaces the token that Instantly repeats in a header, on
+all webhooks that post here, while deliveries go on: the old one is let in until
+the new one is proven, and for --keep-hours more. Whatever fails, nothing is
+refused; run it again to go on.
 
-With --api-key: make a key at Instantly with the scopes of the one it replaces, and give it on stdin. Its workspace and its scopes
-are looked at, the file named by the setting's _FILE is written, the running processes take it on, and the old key is revoked
-where a key here may do that.
+With --api-key: make a key at Instantly with the scopes of the one it replaces,
+and give it on stdin. Its workspace and its scopes are looked at, the file named
+by the setting's _FILE is written, the running processes take it on, and the old
+key is revoked where a key here may do that.
 
-Keys of a signing relay rotate by file: put the new one first in INSTANTLY_SECRET_FILE, give it to the relay, and take
-the old one out when nothing uses it; the receiver reads the file anew by itself.`;
+Keys of a signing relay rotate by file: put the new one first in
+INSTANTLY_SECRET_FILE, give it to the relay, and take the old one out when
+nothing uses it; the receiver reads the file anew by itself.`;
 
 interface RotateCommand {
   readonly keepHours: number;

@@ -12,15 +12,20 @@ import { type Progress, startProgress } from './progress.ts';
 import { secretHomes, secretsInUse } from './secrets-in-use.ts';
 
 const HELP = `
-Looks at the files that a commit could give away (tracked, staged, or new and not ignored) and at everything that was ever
-committed, on any branch, tag or stash. Outside of a repository every file counts, save .env and the files the receiver keeps
-its secrets in. Found are the secrets in use here, wherever they stand; our settings with a value; keys of Instantly and of
-Standard Webhooks; and what secretlint's recommended rules know.
+Looks at the files that a commit could give away (tracked, staged, or new and
+not ignored) and at everything that was ever committed, on any branch, tag or
+stash. Outside of a repository every file counts, save .env and the files the
+receiver keeps its secrets in. Found are the secrets in use here, wherever they
+stand; our settings with a value; keys of Instantly and of Standard Webhooks;
+and what secretlint's recommended rules know.
 
-Paths in .secretlintignore (written as in .gitignore) are left out, and so is what a comment switches off:
-secretlint-disable-line, secretlint-disable-next-line, secretlint-disable. A secret in use is told even there.
+Paths in .secretlintignore (written as in .gitignore) are left out, and so is
+what a comment switches off: secretlint-disable-line,
+secretlint-disable-next-line, secretlint-disable. A secret in use is told even
+there.
 
-What is found is never shown. Exit codes: 0 nothing found, 1 something found or not all could be looked at.`;
+What is found is never shown. Exit codes: 0 nothing found, 1 something found or
+not all could be looked at.`;
 
 const PROGRESS = { tree: 'files', history: 'versions of files in the history' } as const;
 

@@ -44,14 +44,17 @@ const HELP = `
 Examples:
   secrets new --env .env                    a token, as a line of .env
   secrets new --kind audit --file /etc/instantly/audit-key
-  secrets new --all                         in secrets/: the files a container set-up mounts, those that are missing
+  secrets new --all                         in secrets/: those files missing that
+                                            a container mounts
   secrets new --kind metrics --dir secrets  one more of them
 
 File modes:
-  --file writes mode 0600: only the user who runs this command can read it, so run it as the user the receiver
-  runs as. --all and --dir write mode 0644 into a folder of mode 0700: Docker Compose mounts such a file into the
-  container with the mode and owner it has here, and the receiver, which runs there as user 1000, has to read it,
-  while the folder keeps the other users of this machine out. So a folder that others may enter is refused.`;
+  --file writes mode 0600: only the user who runs this command can read it, so
+  run it as the user the receiver runs as. --all and --dir write mode 0644 into
+  a folder of mode 0700: Docker Compose mounts such a file into the container
+  with the mode and owner it has here, and the receiver, which runs there as
+  user 1000, has to read it, while the folder keeps the other users of this
+  machine out. So a folder that others may enter is refused.`;
 
 interface NewOptions {
   readonly kind?: Kind;

@@ -23,10 +23,23 @@ const MAX_CONCURRENCY = 1_000;
 const DEFAULT_CONCURRENCY = 16;
 
 const HELP = `
-Types: ${Object.keys(SAMPLES).join(', ')}.
+Types:
+${listTypes()}
 
-Every event is a new one. It is signed with the first secret of each kind in the settings of this folder; --url may
-name any receiver with the same secrets. Exits 1 if any answer is not 200.`;
+Every event is a new one. It is signed with the first secret of each kind in the
+settings of this folder; --url may name any receiver with the same secrets.
+Exits 1 if any answer is not 200.`;
+
+/** In lines of 80 columns at the most. */
+function listTypes(): string {
+  const lines = [' '];
+  for (const type of Object.keys(SAMPLES)) {
+    const last = lines.at(-1) ?? '';
+    if (`${last} ${type},`.length <= 80) lines[lines.length - 1] = `${last} ${type},`;
+    else lines.push(`  ${type},`);
+  }
+  return lines.join('\n').replace(/,$/, '');
+}
 
 interface SendOptions {
   readonly all?: true;

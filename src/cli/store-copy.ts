@@ -13,20 +13,23 @@ import { type CopyEnds, type EndOptions, findEnds } from './store-copy-ends.ts';
 import { printVerdict, toDocument } from './store-copy-report.ts';
 
 const HELP = `
-Each end may be left out where DATABASE_URL names it. An address on the command line can be seen by every user of this
-machine while the command runs: give it in a file (--to-file), in DATABASE_URL, or without its password, which is then taken
-from PGPASSWORD or ~/.pgpass.
+Each end may be left out where DATABASE_URL names it. An address on the command
+line can be seen by every user of this machine while the command runs: give it
+in a file (--to-file), in DATABASE_URL, or without its password, which is then
+taken from PGPASSWORD or ~/.pgpass.
 
-Stop the receiver first. The database has to be new and empty. Interrupted, the copy goes on where it was when the same
-command runs again. At the end everything is compared: how many rows there are of each kind, SHA-256 over every row of both
-sides in order, and the audit log. The file is left as it is.
+Stop the receiver first. The database has to be new and empty. Interrupted, the
+copy goes on where it was when the same command runs again. At the end
+everything is compared: how many rows there are of each kind, SHA-256 over every
+row of both sides in order, and the audit log. The file is left as it is.
 
-Until the copy is finished nothing else can use the database: receivers on it take events into their spill and workers wait,
-so they may be started as soon as the copy has begun. They need the AUDIT_KEY of the file's log.
+Until the copy is finished nothing else can use the database: receivers on it
+take events into their spill and workers wait, so they may be started as soon as
+the copy has begun. They need the AUDIT_KEY of the file's log.
 
 Examples:
   store copy --to-file secrets/database-url
-  DATABASE_URL=postgres://receiver@db.internal/receiver store copy --from sqlite:data/receiver.db`;
+  store copy --from sqlite:data/receiver.db --to postgres://receiver@db/receiver`;
 
 const PROGRESS = { copied: 'rows copied', compared: 'rows compared' } as const;
 

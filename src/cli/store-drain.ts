@@ -14,9 +14,11 @@ import { count, note, print, printJson } from './print.ts';
 import { startProgress } from './progress.ts';
 
 const HELP = `
-For a spill whose receiver is gone: a disk that was kept, a pod that was scaled away. Events go to the database that DATABASE_URL
-names, in order and without doubles, their audit entries with them, and leave the file. Interrupted at any moment, the same
-command goes on. A receiver empties its own spill by itself, and while it runs nobody else can.`;
+For a spill whose receiver is gone: a disk that was kept, a pod that was scaled
+away. Events go to the database that DATABASE_URL names, in order and without
+doubles, their audit entries with them, and leave the file. Interrupted at any
+moment, the same command goes on. A receiver empties its own spill by itself,
+and while it runs nobody else can.`;
 
 interface Drained {
   events: number;
