@@ -44,8 +44,8 @@ const HELP = `
 Examples:
   secrets new --env .env                    a token, as a line of .env
   secrets new --kind audit --file /etc/instantly/audit-key
-  secrets new --all                         in secrets/: those files missing that
-                                            a container mounts
+  secrets new --all                         in secrets/: files for a container,
+                                            those that are missing
   secrets new --kind metrics --dir secrets  one more of them
 
 File modes:
