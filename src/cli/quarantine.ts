@@ -15,7 +15,8 @@ To mend a body:
   (edit body.json until it is a JSON object)
   quarantine retry ID --file body.json
 
-A body that was sent compressed is kept so: quarantine show ID --raw | gunzip > body.json`;
+A body that was sent compressed is kept so:
+  quarantine show ID --raw | gunzip > body.json`;
 
 /** `quarantine`: authentic bodies that could not be read as an event. */
 export function register(program: Command): void {

@@ -6,10 +6,10 @@ const WIDEST = 80;
 
 /** As a terminal shows it that is far wider. */
 function helpOf(command: Command): string {
-  let text = '';
-  command.configureOutput({ writeOut: (part) => void (text += part) });
+  const parts: string[] = [];
+  command.configureOutput({ writeOut: (part) => void parts.push(part) });
   command.outputHelp();
-  return text;
+  return parts.join('');
 }
 
 function withSubcommands(command: Command): Command[] {
