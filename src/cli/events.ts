@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { decodeBody } from '../events/parse-body.ts';
 import type { DeliveryState, Store, StoredDelivery, StoredEvent } from '../inbox/store.ts';
+import { readTestDeliveries } from '../instantly/test-deliveries.ts';
 import { addFilterOptions, describeFilter, type FilterOptions, readFilter, resolveFilter } from './event-filter.ts';
 import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { jsonOption, limitOption } from './options.ts';
@@ -25,6 +26,8 @@ export function register(program: Command): void {
   addReplay(events);
 }
 
+type Shown<Event extends StoredEvent> = Omit<Event, 'source'> & { readonly source: Event['source'] | 'test' };
+
 interface ListOptions extends FilterOptions {
   readonly limit: number;
   readonly json?: true;
@@ -35,7 +38,7 @@ async function list(options: ListOptions): Promise<void> {
     const filter = await resolveFilter(store, readFilter(options));
     const found = await store.listEvents({ ...filter, limit: options.limit });
     await recordAction(store, operatorDraft('event.list', { ...describeFilter(filter), events: found.length }));
-    return found;
+    return markTests(store, found);
   });
   if (options.json) {
     printJson(events.map(toItem));
@@ -57,6 +60,15 @@ async function list(options: ListOptions): Promise<void> {
     ]),
   );
   noteLimit(events.length, options.limit);
+}
+
+/** An event that Instantly sent because we asked for a test counts as one, whatever it says. */
+async function markTests<Event extends StoredEvent>(
+  store: Pick<Store, 'readDocument'>,
+  events: readonly Event[],
+): Promise<Shown<Event>[]> {
+  const tests = await readTestDeliveries(store);
+  return events.map((event) => (tests.has(event.id) ? { ...event, source: 'test' as const } : event));
 }
 
 async function show(id: string, options: { readonly raw?: true; readonly json?: true }): Promise<void> {
@@ -102,7 +114,8 @@ async function findEvent(store: Store, id: string) {
   const event = await store.findEvent(id);
   if (event === undefined) throw new Error(`there is no event with the id ${id}`);
   await recordAction(store, operatorDraft('event.show', { eventId: event.id }));
-  return event;
+  const [shown = event] = await markTests(store, [event]);
+  return shown;
 }
 
 function printRuns(runs: readonly StoredDelivery[]): void {
@@ -119,7 +132,7 @@ function printRuns(runs: readonly StoredDelivery[]): void {
   );
 }
 
-function toItem(event: StoredEvent) {
+function toItem(event: Shown<StoredEvent>) {
   const { id, receivedAt, type, rawType, timestamp, lead, campaignId, principal, source, bytes, deliveries } = event;
   return {
     id,

@@ -82,7 +82,9 @@ export function findWeaknesses(parsed: Parsed): string[] {
     }
   }
   if (parsed.NODE_ENV !== undefined && parsed.NODE_ENV !== 'production' && /^prod/i.test(parsed.NODE_ENV)) {
-    warnings.push('NODE_ENV begins like production and is not; the checks for production are off');
+    warnings.push(
+      'NODE_ENV begins like production and is not, so the checks for production are off; set NODE_ENV=production',
+    );
   }
   return [...warnings, ...findCarriedAlong(parsed), ...findStoreWeaknesses(parsed), ...findSharedSecrets(parsed)];
 }

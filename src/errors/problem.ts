@@ -87,8 +87,8 @@ export const PROBLEMS = {
     title: 'Store unavailable',
     detail: 'The event could not be stored, so it is not accepted; try again shortly.',
   },
-  'not-ready': { status: 503, title: 'Not ready', detail: 'This receiver cannot accept events now.' },
-  stopping: { status: 503, title: 'Stopping', detail: 'This receiver is stopping; try again shortly.' },
+  'not-ready': { status: 503, title: 'Not ready', detail: 'This process cannot do its work now.' },
+  stopping: { status: 503, title: 'Stopping', detail: 'This process is stopping; try again shortly.' },
   'internal-error': { status: 500, title: 'Internal error', detail: 'The request could not be served.' },
 } as const satisfies Record<string, ProblemKind>;
 

@@ -1,14 +1,16 @@
+import type { AuditValue } from '../audit/entry.ts';
 import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
 import { InstantlyApiError } from './api-error.ts';
 import { pause } from './pause.ts';
 import type { TestResult } from './schemas.ts';
+import { rememberTestDelivery } from './test-deliveries.ts';
 import type { InstantlyWriter } from './writer.ts';
 
 const LOOK_MS = 250;
 const PAGE = 1_000;
 
 export interface ConfirmOptions {
-  readonly store: Pick<Store, 'tailAudit'>;
+  readonly store: Pick<Store, 'tailAudit' | 'readDocument' | 'writeDocument'>;
   readonly writer: InstantlyWriter;
   readonly webhookId: string;
   /** What the audit calls the token that the delivery has to carry; `null`: Instantly does not tell it, and any will do. */
@@ -38,7 +40,13 @@ export async function confirmDelivery(options: ConfirmOptions): Promise<Confirma
   const deadline = performance.now() + withinMs;
   for (;;) {
     const found = await findDelivery(store, cursor, options.tokenId);
-    if (found.reason !== undefined) return { reason: found.reason, afterMs: Math.round(performance.now() - started) };
+    const [first] = found.deliveries;
+    if (first !== undefined) {
+      // Beside a real delivery it is not known which of them is the test.
+      const isTest = !(result instanceof InstantlyApiError) && result.success === true && found.deliveries.length === 1;
+      if (isTest && typeof first.eventId === 'string') await rememberTestDelivery(store, first.eventId);
+      return { reason: first.reason, afterMs: Math.round(performance.now() - started) };
+    }
     cursor = found.cursor;
     if (performance.now() > deadline) break;
     await pause(LOOK_MS, signal);
@@ -57,7 +65,8 @@ async function ask(writer: InstantlyWriter, id: string, signal: AbortSignal): Pr
 }
 
 interface Found {
-  readonly reason: Confirmation['reason'] | undefined;
+  /** Those with the token. */
+  readonly deliveries: readonly { readonly reason: Confirmation['reason']; readonly eventId: AuditValue | undefined }[];
   readonly cursor: AuditCursor;
 }
 
@@ -67,6 +76,7 @@ async function findDelivery(
   after: AuditCursor,
   tokenId: string | null,
 ): Promise<Found> {
+  const deliveries: Found['deliveries'][number][] = [];
   let cursor = after;
   for (;;) {
     const tail: AuditTail = await store.tailAudit(PAGE, cursor);
@@ -74,10 +84,10 @@ async function findDelivery(
       const { reason } = metadata;
       if (action !== 'webhook.receive' || result !== 'success') continue;
       if (tokenId === null ? metadata['tokenId'] === undefined : metadata['tokenId'] !== tokenId) continue;
-      if (reason === 'accepted' || reason === 'duplicate') return { reason, cursor: tail.cursor };
+      if (reason === 'accepted' || reason === 'duplicate') deliveries.push({ reason, eventId: metadata['eventId'] });
     }
     cursor = tail.cursor;
-    if (tail.entries.length < PAGE) return { reason: undefined, cursor };
+    if (tail.entries.length < PAGE) return { deliveries, cursor };
   }
 }
 

@@ -35,7 +35,7 @@ export interface RegisterOptions {
 
 export interface Registered {
   readonly webhook: Webhook;
-  readonly done: 'created' | 'updated';
+  readonly done: 'created' | 'updated' | 'unchanged';
   readonly tokenId: string;
   readonly test: Confirmation;
 }
@@ -62,14 +62,37 @@ export async function registerWebhook(options: RegisterOptions): Promise<Registe
     custom_interest_value: await findLabel(reader, registration.label, signal),
     headers: withToken(before ?? {}, settings.authentication.tokenHeader, chosen.token),
   };
+  const { webhook, done } = await bringAbout(options, before, fields);
+  onStep('testing it');
+  const id = tokenId(chosen.fingerprint);
+  const test = await confirmDelivery({ store, writer, webhookId: webhook.id, tokenId: id, withinMs, signal });
+  return { webhook, done, tokenId: id, test };
+}
+
+/** Makes the webhook, changes it, or leaves it alone where it is as wanted already. */
+async function bringAbout(
+  { reader, writer, onStep, signal }: RegisterOptions,
+  before: Webhook | undefined,
+  fields: WebhookFields,
+): Promise<Pick<Registered, 'webhook' | 'done'>> {
+  if (before !== undefined && before.status !== -1 && isAsWanted(before, fields)) {
+    return { webhook: before, done: 'unchanged' };
+  }
   onStep(before === undefined ? 'making the webhook' : 'bringing the webhook up to date');
   const webhook =
     before === undefined ? await create(reader, writer, fields, signal) : await update(writer, before, fields, signal);
   if (webhook.status === -1) await writer.resumeWebhook(webhook.id, signal);
-  onStep('testing it');
-  const id = tokenId(chosen.fingerprint);
-  const test = await confirmDelivery({ store, writer, webhookId: webhook.id, tokenId: id, withinMs, signal });
-  return { webhook, done: before === undefined ? 'created' : 'updated', tokenId: id, test };
+  return { webhook, done: before === undefined ? 'created' : 'updated' };
+}
+
+function isAsWanted(webhook: Webhook, fields: WebhookFields): boolean {
+  const names = ['target_hook_url', 'name', 'event_type', 'campaign', 'custom_interest_value'] as const;
+  const carried = Object.entries(webhook.headers ?? {});
+  return (
+    names.every((name) => (webhook[name] ?? null) === (fields[name] ?? null)) &&
+    carried.length === Object.keys(fields.headers).length &&
+    carried.every(([name, value]) => fields.headers[name] === value)
+  );
 }
 
 /** Those that post to this receiver. */

@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { parse } from 'yaml';
+import { COMMANDS, newProgram } from '../../src/cli/program.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { findMistypedNames } from '../../src/config/suggest-name.ts';
 import { HandlerRunner } from '../../src/dispatch/handler-runner.ts';
@@ -152,12 +153,8 @@ test('lines for .env are settings, and load without a fault or a warning', () =>
 
 /** Commands by their name; each loads what it needs alone. */
 async function loadProgram(): Promise<Command> {
-  const program = new Command();
-  const main = readFileSync(join(ROOT, 'src/cli/main.ts'), 'utf8');
-  for (const [, path] of main.matchAll(/\(\) => import\('(\.\/[\w-]+\.ts)'\)/g)) {
-    const { register } = (await import(join(ROOT, 'src/cli', path ?? ''))) as { register(to: Command): void };
-    register(program);
-  }
+  const program = newProgram();
+  for (const load of Object.values(COMMANDS)) (await load()).register(program);
   return program;
 }
 

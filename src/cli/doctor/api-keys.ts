@@ -5,7 +5,7 @@ import { type IdentifiedKey, identifyKey } from '../../instantly/identify-key.ts
 import { type Deployment, judgeScopes, rightScopes } from '../../instantly/judge-scopes.ts';
 import type { ListedApiKey } from '../../instantly/schemas.ts';
 import { type Check, type Finding, ok, skip, warn } from './check.ts';
-import { type Context, deployment, instantlyOf, settingsOf } from './context.ts';
+import { type Context, deployment, instantlyOf, isTrial, settingsOf } from './context.ts';
 import type { InstantlyLook } from './look-at-instantly.ts';
 import { probeScopes } from './probe-scopes.ts';
 import { failedCall } from './split-fault.ts';
@@ -23,6 +23,7 @@ export const apiKeysCheck: Check = {
     const settings = settingsOf(context);
     const instantly = instantlyOf(context);
     await instantly.reach();
+    if (isTrial(context)) return [ok('they are of a fake Instantly on this machine, and open no real workspace')];
     const findings: Finding[] = [];
     const listed = await list(instantly, findings);
     for (const used of keysInUse(settings)) {

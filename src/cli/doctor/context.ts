@@ -1,4 +1,5 @@
 import type { ExaminedSettings } from '../../config/examine-settings.ts';
+import { isLoopbackHost } from '../../config/is-loopback.ts';
 import type { Settings } from '../../config/settings.ts';
 import { type Deployment, deploymentOf } from '../../instantly/judge-scopes.ts';
 import type { ReadableStore } from '../open-store.ts';
@@ -35,6 +36,12 @@ export function settingsOf({ examined }: Pick<Context, 'examined'>): Settings {
 
 export function deployment({ examined }: Pick<Context, 'examined'>): Deployment {
   return deploymentOf(examined.nodeEnv);
+}
+
+/** Whether this is a trial with a fake Instantly on this machine, which delivers where it was told and guards no workspace. */
+export function isTrial(context: Pick<Context, 'examined'>): boolean {
+  const { apiUrl } = settingsOf(context).instantly;
+  return deployment(context) === 'development' && isLoopbackHost(new URL(apiUrl).hostname);
 }
 
 /** @throws Skipped where there is none, or it cannot be opened */

@@ -5,7 +5,7 @@ import { errnoCode } from '../../config/read-text-file.ts';
 import type { Settings } from '../../config/settings.ts';
 import { askUrl, type UrlAnswer } from './ask-url.ts';
 import { type Check, type Finding, fail, ok, Skipped, skip, warn } from './check.ts';
-import { type Context, settingsOf } from './context.ts';
+import { type Context, isTrial, settingsOf } from './context.ts';
 import { findRequest } from './find-request.ts';
 import { showSpan } from './show-span.ts';
 
@@ -27,6 +27,9 @@ export const publicUrlCheck: Check = {
         'PUBLIC_URL is not set',
         'set it to where Instantly reaches this receiver, such as https://hooks.example.com',
       );
+    }
+    if (isTrial(context) && !isLoopbackHost(new URL(publicUrl).hostname)) {
+      return [ok('it is a name only in a trial: a fake Instantly on this machine delivers to its own --deliver-to')];
     }
     const findings = judgeAddress(settings, publicUrl);
     let health: UrlAnswer;

@@ -4,8 +4,8 @@ import { describeWebhook, repairCommand, type WebhookReport } from '../../instan
 import { ownWebhooks } from '../../instantly/register-webhook.ts';
 import type { Webhook } from '../../instantly/schemas.ts';
 import { readTokenBook } from '../../instantly/token-book.ts';
-import { type Check, type Finding, fail, ok, Skipped, warn } from './check.ts';
-import { instantlyOf, settingsOf, storeOf } from './context.ts';
+import { type Check, type Finding, fail, ok, Skipped, skip, warn } from './check.ts';
+import { instantlyOf, isTrial, settingsOf, storeOf } from './context.ts';
 import type { InstantlyLook } from './look-at-instantly.ts';
 import { findReceivers } from './receivers.ts';
 import { findTwice } from './subscribed-twice.ts';
@@ -35,7 +35,7 @@ export const registrationCheck: Check = {
     }
     const all = await listWebhooks(instantlyOf(context));
     const own = ownWebhooks(all, url);
-    if (own.length === 0) return [missing(all, url)];
+    if (own.length === 0) return [missing(all, url, isTrial(context))];
     const store = storeOf(context);
     const { book } = await readTokenBook(store);
     const accepted = (await findReceivers(store)).map(({ tokens }) => tokens.map(tokenId));
@@ -67,7 +67,8 @@ async function listWebhooks(instantly: InstantlyLook): Promise<Webhook[]> {
   }
 }
 
-function missing(all: readonly Webhook[], url: string): Finding {
+function missing(all: readonly Webhook[], url: string, inTrial: boolean): Finding {
+  if (inTrial && all.length === 0) return skip('none is made yet', 'the command "webhooks register" makes one');
   const [near] = nearlyOwn(all, url);
   const hint = near === undefined ? '' : `; ${show(near)} posts to nearly the same address, and not to this one`;
   return fail(`no webhook at Instantly posts to ${url}${hint}`, 'the command "webhooks register" makes one');
