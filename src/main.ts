@@ -59,8 +59,9 @@ export async function serve(settings: Settings, logger: Logger, options: ServeOp
   const handlers = receiver.handlers.loaded().map(({ handler }) => handler);
   const metrics = settings.metricsToken === undefined ? settings.metricsAllow.text : 'token';
   logger.info({ port, data: storeLocation(settings.store), handlers, metrics }, 'receiving');
+  const isTokenAccepted = receiver.secrets.tokens?.isAccepted(1);
   // Not by process.stderr: on a stopped terminal its write would hold up this thread.
-  if (notice) write(STDERR, startNotice(settings, port, handlers), () => undefined);
+  if (notice) write(STDERR, startNotice(settings, port, handlers, isTokenAccepted), () => undefined);
   await aborted(stop);
   process.removeListener('SIGHUP', onHangUp);
   logger.info({ reason: String(stop.reason) }, 'stopping');

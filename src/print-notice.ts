@@ -1,4 +1,7 @@
-import { relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { SETTING_NAMES } from './config/catalogue.ts';
+import { hostToReach } from './config/is-loopback.ts';
 import { formatSize } from './config/parse-size.ts';
 import type { Settings } from './config/settings.ts';
 import { schemeFacts } from './config/signature-schemes.ts';
@@ -7,10 +10,24 @@ import { storeLocation } from './config/store-location.ts';
 const SAMPLE =
   '{"event_type":"reply_received","timestamp":"2026-11-18T11:15:59.031Z","lead_email":"nora@northwind.example","reply_text":"Sounds good"}';
 
-/** What somebody who has just started it wants to know, for stderr: where to post, how it is proven, where data lies, and
- * lines to paste. Says where secrets lie, never what they are. */
-export function startNotice(settings: Settings, port: number, handlers: readonly string[]): string {
-  const base = `http://localhost:${port}`;
+/** Settings that a command needs as the receiver has them. Those of the environment are not those of another shell. */
+const INHERITED = SETTING_NAMES.filter((name) =>
+  /^(INSTANTLY_(SECRET|WEBHOOK|SIGNATURE|TIMESTAMP|REQUIRE)|DATABASE_URL|SPILL_DATABASE_URL|AUDIT_KEY)/.test(name),
+).flatMap((name) => [name, `${name}_FILE`]);
+
+/**
+ * What somebody who has just started it wants to know, for stderr: where to post, how it is proven, where data lies, and
+ * lines to paste. Says where secrets lie, never what they are.
+ *
+ * @param isTokenAccepted whether no rotation has replaced the token of the settings
+ */
+export function startNotice(
+  settings: Settings,
+  port: number,
+  handlers: readonly string[],
+  isTokenAccepted = true,
+): string {
+  const base = `http://${hostToReach(settings.host)}:${port}`;
   const url = `${base}${settings.webhookPath}`;
   const receives = settings.role !== 'worker';
   const lines = [
@@ -28,9 +45,7 @@ export function startNotice(settings: Settings, port: number, handlers: readonly
       ({ name, file, created }) => `  ${created ? 'made' : 'kept'}       ${name} in ${file}`,
     ),
     '',
-    ...(receives
-      ? ['Try it:', ...curl(settings, url), `  npm run --silent cli -- send reply_received --url ${url}`, '']
-      : []),
+    ...(receives ? tryIt({ settings, url, isTokenAccepted }) : []),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -62,11 +77,66 @@ function schemes({ authentication }: Settings): string[] {
   ];
 }
 
-/** Where the token alone is enough, curl can say it; a signature is easier made by `send`. */
-function curl({ authentication, generatedSecrets }: Settings, url: string): string[] {
-  if (authentication.tokens.length === 0 || authentication.require === 'both') return [];
-  const file = generatedSecrets.find(({ name }) => name === 'INSTANTLY_WEBHOOK_TOKEN')?.file;
-  const token = file === undefined ? '$INSTANTLY_WEBHOOK_TOKEN' : `$(cat '${relative(process.cwd(), file)}')`;
+interface Lines {
+  readonly settings: Settings;
+  readonly url: string;
+  readonly isTokenAccepted: boolean;
+}
+
+/** Each has to work as it is pasted into another shell. */
+function tryIt(lines: Lines): string[] {
+  const inherited = INHERITED.filter((name) => (process.env[name] ?? '') !== '');
+  const where = inherited.length === 0 ? '' : `, with ${inherited.join(', ')} set as here`;
+  return [
+    `Try it, from ${process.cwd()}${where}:`,
+    ...curl(lines),
+    `  ${commandLine()} send reply_received --url ${lines.url}`,
+    '',
+  ];
+}
+
+/** As this process was started: npm brings its own Node, and knows the commands in a checkout alone. */
+function commandLine(): string {
+  const script = process.env['npm_lifecycle_event'];
+  if (script === 'start' || script === 'cli') return 'npm run --silent cli --';
+  return [process.execPath, process.argv[1] ?? ''].map((word) => quote(word)).join(' ');
+}
+
+/** Where the token alone is enough and stands where a shell can read it, curl can say it; a signature is easier made by `send`. */
+function curl({ settings: { authentication }, settings, url, isTokenAccepted }: Lines): string[] {
+  const [token, ...others] = authentication.tokens;
+  if (token === undefined || others.length > 0 || authentication.require === 'both' || !isTokenAccepted) return [];
+  const read = readByShell(settings, token.reveal());
+  if (read === undefined) return [];
   const prefix = authentication.tokenHeader === 'authorization' ? 'Bearer ' : '';
-  return [`  curl -H "${authentication.tokenHeader}: ${prefix}${token}" -d '${SAMPLE}' ${url}`];
+  return [`  curl -H "${authentication.tokenHeader}: ${prefix}$(${read})" -d '${SAMPLE}' ${url}`];
+}
+
+/** The command that writes the token; `undefined`: none that would give its very value. */
+function readByShell({ generatedSecrets, secretFiles }: Settings, token: string): string | undefined {
+  const kept = generatedSecrets.find(({ name }) => name === 'INSTANTLY_WEBHOOK_TOKEN')?.file;
+  const file = secretFiles['INSTANTLY_WEBHOOK_TOKEN'] ?? kept;
+  if (file !== undefined) {
+    const path = relative(process.cwd(), file);
+    return read(file).replace(/\n+$/, '') === token ? `cat ${quote(path, true)}` : undefined;
+  }
+  const text = read(join(process.cwd(), '.env'));
+  const values = [...text.matchAll(/^INSTANTLY_WEBHOOK_TOKEN=(.*)$/gm)].map(([, value]) => value);
+  return values.length === 1 && values[0] === token && !text.includes('\r')
+    ? "sed -n 's/^INSTANTLY_WEBHOOK_TOKEN=//p' .env"
+    : undefined;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // Then a shell cannot read it either.
+    return '';
+  }
+}
+
+/** For a POSIX shell; PowerShell takes what holds no quote. */
+function quote(word: string, always = false): string {
+  return !always && /^[\w./:\\-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -74,6 +74,12 @@ export class TokenSource {
     return this.#inForce.accepted;
   }
 
+  /** Whether the token at this position of the settings still lets in. */
+  isAccepted(position: number): boolean {
+    const { fingerprints, accepted } = this.#inForce;
+    return accepted.includes(fingerprints[position - 1] ?? '');
+  }
+
   get mintedFingerprints(): readonly string[] {
     return this.#inForce.minted;
   }

@@ -1,13 +1,15 @@
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { signHeaders } from '../authenticate/index.ts';
-import type { Settings } from '../config/settings.ts';
+import { hostToReach } from '../config/is-loopback.ts';
+import type { AuthenticationSettings, Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { sample } from '../events/make-sample.ts';
 import { SAMPLES } from '../events/samples.ts';
 import { suggestSample } from '../events/suggest-type.ts';
 import { interruptible } from './interrupt.ts';
 import { didYouMean } from './known-names.ts';
+import { LentToken } from './lend-token.ts';
 import { commandSettings } from './open-store.ts';
 import { jsonOption, wholeNumber } from './options.ts';
 import { type Answer, openPost } from './post-event.ts';
@@ -21,6 +23,8 @@ import { AnswerTally } from './tally-answers.ts';
 const MAX_COUNT = 10_000_000;
 const MAX_CONCURRENCY = 1_000;
 const DEFAULT_CONCURRENCY = 16;
+/** Of a receiver that does not take the token; the latter where others were refused before. */
+const REFUSED: ReadonlySet<number | null> = new Set([401, 429]);
 
 const HELP = `
 Types:
@@ -28,6 +32,7 @@ ${listTypes()}
 
 Every event is a new one. It is signed with the first secret of each kind in the
 settings of this folder; --url may name any receiver with the same secrets.
+Where a rotation has replaced the token, send makes one of its own for its run.
 Exits 1 if any answer is not 200.`;
 
 /** In lines of 80 columns at the most. */
@@ -92,14 +97,23 @@ async function send(types: readonly string[], options: SendOptions, command: Com
   const stop = interruptible();
   const count = options.count ?? source.names.length;
   const { post, close } = openPost(url, options.concurrency);
+  const token = new LentToken(settings, stop.signal);
+  let accepted = settings.authentication;
   const progress = startProgress('events', count);
   const plan: SendPlan = {
     count,
     concurrency: options.concurrency,
     rate: options.rate,
-    send: (index) => {
+    send: async (index) => {
       const body = source.body(index);
-      return post(body, signHeaders(settings.authentication, body, Date.now()), stop.signal);
+      const send = (authentication: AuthenticationSettings): Promise<Answer> =>
+        post(body, signHeaders(authentication, body, Date.now()), stop.signal);
+      const answer = await send(accepted);
+      if (!REFUSED.has(answer.status)) return answer;
+      const lent = await token.authentication();
+      if (lent === undefined) return answer;
+      accepted = lent;
+      return send(lent);
     },
     onAnswer: (answer: Answer, index) => {
       tally.add(answer);
@@ -111,6 +125,7 @@ async function send(types: readonly string[], options: SendOptions, command: Com
     await sendAll(plan, stop.signal);
   } finally {
     close();
+    await token.giveBack();
     progress.stop();
     stop.release();
     if (!tally.allWell) process.exitCode = 1;
@@ -158,9 +173,7 @@ async function file(path: string, settings: Settings): Promise<Source> {
 
 function ownUrl({ host, port, webhookPath }: Settings, command: Command): URL {
   if (port === 0) command.error('error: PORT is 0, so name the receiver with --url', { exitCode: 2 });
-  const everywhere = host === '0.0.0.0' || host === '::';
-  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return new URL(`http://${name}:${port}${webhookPath}`);
+  return new URL(`http://${hostToReach(host)}:${port}${webhookPath}`);
 }
 
 /** Its faults are told without the address, which may hold a secret. */

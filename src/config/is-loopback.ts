@@ -4,6 +4,12 @@ export function isLoopbackHost(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || isLoopbackAddress(name.replace(/^\[(.*)\]$/, '$1'));
 }
 
+/** The host of a URL by which this machine reaches what listens on this address. */
+export function hostToReach(listening: string): string {
+  if (listening === '0.0.0.0' || listening === '::') return 'localhost';
+  return listening.includes(':') ? `[${listening}]` : listening;
+}
+
 /** Of an address as sockets and URLs write it. */
 export function isLoopbackAddress(address: string): boolean {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '');

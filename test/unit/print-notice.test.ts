@@ -23,7 +23,7 @@ test('with SQLite the file is named, and no spill and no role', () => {
     '  handlers   tell-sales',
     '  metrics    http://localhost:3000/metrics',
   ]);
-  expect(lines.slice(5, 7)).toEqual(['', 'Try it:']);
+  expect(lines.slice(5, 7)).toEqual(['', `Try it, from ${process.cwd()}:`]);
 });
 
 describe('with PostgreSQL', () => {
@@ -49,9 +49,8 @@ describe('with PostgreSQL', () => {
       `  spill      ${join(cwd, 'data/spill.db')}, up to 1gb while PostgreSQL is away`,
       '  metrics    http://localhost:3000/metrics',
       '',
-      'Try it:',
-      expect.stringContaining('curl -H "x-webhook-secret: $INSTANTLY_WEBHOOK_TOKEN"'),
-      '  npm run --silent cli -- send reply_received --url http://localhost:3000/webhooks/instantly',
+      `Try it, from ${process.cwd()}:`,
+      expect.stringMatching(/ send reply_received --url http:\/\/localhost:3000\/webhooks\/instantly$/),
       '',
       '',
     ]);
@@ -71,4 +70,13 @@ describe('with PostgreSQL', () => {
       '',
     ]);
   });
+});
+
+test.each([
+  ['192.168.7.9', 'http://192.168.7.9:3000/'],
+  ['::1', 'http://[::1]:3000/'],
+  ['::', 'http://localhost:3000/'],
+])('with HOST=%s the address is one that answers', (host, base) => {
+  const [first] = linesOf({ INSTANTLY_WEBHOOK_TOKEN: TOKEN, AUDIT_KEY: KEY, HOST: host }, makeFolder());
+  expect(first).toContain(`at ${base}`);
 });
