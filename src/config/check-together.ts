@@ -82,9 +82,7 @@ export function findWeaknesses(parsed: Parsed): string[] {
     }
   }
   if (parsed.NODE_ENV !== undefined && parsed.NODE_ENV !== 'production' && /^prod/i.test(parsed.NODE_ENV)) {
-    warnings.push(
-      'NODE_ENV begins like production and is not, so the checks for production are off; set NODE_ENV=production',
-    );
+    warnings.push('NODE_ENV begins like production and is not; set NODE_ENV=production to have its checks');
   }
   return [...warnings, ...findCarriedAlong(parsed), ...findStoreWeaknesses(parsed), ...findSharedSecrets(parsed)];
 }

@@ -313,10 +313,7 @@ describe('warnings', () => {
       { ADMIN_TOKEN: 'short' },
       'ADMIN_TOKEN is shorter than 16 characters and can be guessed; make one with the command "secrets new"',
     ],
-    [
-      { NODE_ENV: 'prod' },
-      'NODE_ENV begins like production and is not, so the checks for production are off; set NODE_ENV=production',
-    ],
+    [{ NODE_ENV: 'prod' }, 'NODE_ENV begins like production and is not; set NODE_ENV=production to have its checks'],
     [
       { INSTANTLY_SECRET: KEY, INSTANTLY_WEBHOOK_TOKEN: `${TOKEN},${KEY}` },
       'INSTANTLY_SECRET and INSTANTLY_WEBHOOK_TOKEN hold the same value; give each its own',
