@@ -13,8 +13,8 @@ what it once was. To see that too, keep heads elsewhere and give them back with
 command prints.`;
 
 const BEGIN_HELP = `
-Stop every receiver and worker first. Events stay as they are. Where the old key is found again, do not run this: set
-AUDIT_KEY to it.`;
+Stop every receiver and worker first. Events stay as they are. Where the old key
+is found again, do not run this: set AUDIT_KEY to it.`;
 
 /** `audit`: the log of every request and every action. */
 export function register(program: Command): void {
