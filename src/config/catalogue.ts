@@ -170,7 +170,8 @@ export const CATALOGUE = {
   METRICS_ALLOW: {
     group: 'Audit, metrics and log',
     default: 'loopback',
-    meaning: 'Without METRICS_TOKEN: networks that GET /metrics answers: loopback, private, all, or 10.1.0.0/16.',
+    meaning:
+      'Networks that GET /metrics answers while METRICS_TOKEN is unset (loopback, private, all, or 10.1.0.0/16).',
   },
   ADMIN_TOKEN: {
     group: 'Audit, metrics and log',
