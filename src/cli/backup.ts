@@ -14,8 +14,8 @@ import { startProgress } from './progress.ts';
 const HELP = `
 The copy holds everything that was committed when it began, and no secret. Keep
 elsewhere too: the audit key (AUDIT_KEY, or data/audit-key where it is not set),
-without which the audit log cannot be verified, .env, and the files that its
-_FILE settings name.
+.env, and the files that its _FILE settings name. A receiver refuses a store
+whose log another key has sealed; where the key is lost, see "audit begin".
 
 To restore:
   1. Stop the receiver. Move receiver.db, receiver.db-wal and receiver.db-shm
