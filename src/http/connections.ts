@@ -7,6 +7,13 @@ import { plainAddress } from './read-address.ts';
 
 /** The block that one customer is commonly given at the least. */
 const IPV6_BITS = 64;
+/** Requests of one connection that may wait for their answers; none of ours sends more than one at once. */
+const MAX_UNANSWERED = 16;
+/** Bytes of answers that clients have not read: of one connection, and of all. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+const MAX_UNREAD_BYTES_IN_ALL = 16 * MAX_UNREAD_BYTES;
+/** A client that has read none of its waiting answers for so long has stopped reading. */
+const MAX_UNREAD_MS = 5_000;
 /** A new connection has so long to send its header fields before it counts as idle. */
 const GRACE_MS = 1_000;
 /** Where connections run short, this part of them is given up at once, so that not every newcomer looks through them all. */
@@ -24,16 +31,39 @@ export class Connection {
   readonly openedAt = monotonicMilliseconds();
   /** The newest request that reached the application. */
   newest: Asked | undefined;
+  /** Asked for more than may wait: what else comes on it is ignored. */
+  isCut = false;
   #wasProven = false;
+  /** Bytes of answers that the system has taken, and when that was first seen. */
+  #taken: { readonly bytes: number; readonly at: number } | undefined;
+  /** In the order of the requests, which is that of the answers. */
+  readonly #unanswered: ServerResponse[] = [];
+  readonly #onAnswered = (): void => void this.#unanswered.shift();
 
   constructor(socket: Socket) {
     this.socket = socket;
     this.addressKey = ipKeyGenerator(plainAddress(socket.remoteAddress) ?? '', IPV6_BITS);
   }
 
-  ask(request: IncomingMessage, response: ServerResponse): void {
+  /** `false`: too many wait for their answers already. */
+  ask(request: IncomingMessage, response: ServerResponse): boolean {
+    if (this.isCut || this.#unanswered.length >= MAX_UNANSWERED) return false;
+    this.#unanswered.push(response);
+    response.on('close', this.#onAnswered);
     this.#wasProven = this.isProven;
     this.newest = { request, response };
+    return true;
+  }
+
+  get unreadBytes(): number {
+    return this.#unanswered.reduce((sum, response) => sum + response.writableLength, 0);
+  }
+
+  /** Whether the client has read nothing for too long. To be asked again and again while answers are unread. */
+  hasStoppedReading(now: number): boolean {
+    const takenBytes = this.socket.bytesWritten - this.socket.writableLength;
+    if (takenBytes !== this.#taken?.bytes) this.#taken = { bytes: takenBytes, at: now };
+    return now - this.#taken.at > MAX_UNREAD_MS;
   }
 
   /** Whether anything authentic has come on it. */
@@ -57,7 +87,7 @@ export class Connection {
   }
 }
 
-export type GiveUpReason = 'connections-full' | 'address-connections-full';
+export type GiveUpReason = 'connections-full' | 'address-connections-full' | 'answers-unread';
 
 export interface ConnectionsOptions {
   readonly max: number;
@@ -117,6 +147,22 @@ export class Connections {
       if (left <= 0 || connection.isProven || connection.isMoving(now)) continue;
       excess.set(connection.addressKey, left - 1);
       this.#giveUp(connection, 'address-connections-full');
+    }
+  }
+
+  /** Gives up connections that leave too much unread, the largest first. To be called about once a second. */
+  dropUnread(): void {
+    const now = monotonicMilliseconds();
+    const unread = [...this.#all.values()]
+      .map((connection) => ({ connection, bytes: connection.unreadBytes }))
+      .filter(({ bytes }) => bytes > 0)
+      .toSorted((a, b) => b.bytes - a.bytes);
+    let sum = unread.reduce((total, { bytes }) => total + bytes, 0);
+    for (const { connection, bytes } of unread) {
+      const isStopped = connection.hasStoppedReading(now);
+      if (bytes <= MAX_UNREAD_BYTES && sum <= MAX_UNREAD_BYTES_IN_ALL && !isStopped) continue;
+      sum -= bytes;
+      this.#giveUp(connection, 'answers-unread');
     }
   }
 

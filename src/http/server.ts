@@ -41,8 +41,9 @@ export function createServer(options: ServerOptions): Server {
     giveUp: (connection, reason) => giveUp(options, connection, reason),
   });
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    connections.of(request.socket)?.ask(request, response);
-    options.listener(request, response);
+    const connection = connections.of(request.socket);
+    if (connection?.ask(request, response) === true) options.listener(request, response);
+    else if (connection?.isCut === false) cut(options, connection);
   };
   const server = createHttpServer(
     {
@@ -68,6 +69,7 @@ export function createServer(options: ServerOptions): Server {
   server.once('listening', () => {
     const look = (): void => {
       connections.trim();
+      connections.dropUnread();
       options.onLook();
     };
     const timer = setInterval(look, LOOK_MS).unref();
@@ -85,6 +87,16 @@ export function createServer(options: ServerOptions): Server {
     onClientError(options, error, socket, connections.of(socket as Socket)?.newest),
   );
   return server;
+}
+
+/** Ends a connection once all that was asked before is answered. One segment may hold thousands of requests more. */
+function cut({ onRefused }: ServerOptions, connection: Connection): void {
+  connection.isCut = true;
+  connection.socket.pause();
+  afterAnswer(connection.newest, () => connection.socket.destroy());
+  const exchange = new Exchange({ method: '', headers: {} }, plainAddress(connection.socket.remoteAddress) ?? '');
+  exchange.fail(new Problem('request-given-up', { reason: 'too-many-unanswered' }));
+  onRefused(exchange);
 }
 
 /** Closes a connection that has to make room. A request that has begun to come on it is answered and audited. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { checkSilence } from '../support/check-case.ts';
 import { answersUntilClosed, converse, until } from '../support/converse.ts';
@@ -24,15 +26,17 @@ afterAll(() => running.stop());
 async function talks(
   talk: (client: RawClient) => Promise<RawAnswer[]>,
   expected: readonly number[],
+  unanswered: readonly number[] = [],
 ): Promise<RawAnswer[]> {
   const settle = await observe(running);
   const answers = await converse(running, talk);
   const final = expected.filter((status) => status >= 200);
-  const traces = await settle(final.length);
+  const all = [...final, ...unanswered].toSorted();
+  const traces = await settle(all.length);
   expect(statuses(answers)).toEqual(expected);
-  expect(traces.lines.map(({ status }) => status)).toEqual(final);
+  if (unanswered.length === 0) expect(traces.lines.map(({ status }) => status)).toEqual(final);
   // Within one commit, entries stand by kind.
-  expect(traces.entries.map(({ metadata }) => metadata['status']).toSorted()).toEqual(final.toSorted());
+  expect(traces.entries.map(({ metadata }) => metadata['status']).toSorted()).toEqual(all);
   expect(traces.events).toHaveLength(final.filter((status) => status === 200).length);
   expect(traces.bufferedBytes).toBe(0);
   checkSilence(answers.at(-1), traces);
@@ -78,6 +82,41 @@ describe('one connection, several requests', () => {
     talks(inTurn(good(), good(`x-a: ${'a'.repeat(20_000)}`)), [200, 431]));
   test('CONNECT at once with a good one', () =>
     talks(atOnce(good(), head(`CONNECT ${MARK}:443 HTTP/1.1`, 'Host: a')), [200, 405]));
+  test('sixteen at once are answered, and beyond them the connection ends', () =>
+    talks(
+      (client) => answersUntilClosed(client.send(Buffer.concat(Array.from({ length: 500 }, () => good())))),
+      Array.from({ length: 16 }, () => 200),
+      [408],
+    ));
+
+  test('each of several at once is audited where the client goes before they are answered', async () => {
+    const settle = await observe(running);
+    await converse(running, async (client) => {
+      const asked = once(running.receiver.server, 'request');
+      client.send(Buffer.concat(Array.from({ length: 5 }, () => good())));
+      await asked;
+      client.socket.resetAndDestroy();
+    });
+    const traces = await settle(5);
+    expect(traces.entries).toHaveLength(5);
+    expect(traces.bufferedBytes).toBe(0);
+  });
+
+  test('a client that reads no answer loses its connection within seconds', async () => {
+    const accepted = once(running.receiver.server, 'connection') as Promise<[Socket]>;
+    await converse(running, async (client) => {
+      client.socket.pause();
+      const [socket] = await accepted;
+      const closed = once(socket, 'close');
+      const started = performance.now();
+      // The system's own buffers take the first.
+      const timer = setInterval(() => client.send(head('GET /metrics HTTP/1.1', 'Host: a').repeat(8)), 5);
+      await closed;
+      clearInterval(timer);
+      expect(performance.now() - started).toBeLessThan(30_000);
+    });
+  });
+
   test('what follows the body is another request, not more of it', () => talks(atOnce(good(), '}}}'), [200, 400]));
 });
 

@@ -144,7 +144,7 @@ test('a signed body of any size up to BODY_LIMIT gets in, although a part of the
 
 describe('the commit queue', () => {
   test('full, it refuses at once; every 200 is in the store, and nothing else', async () => {
-    running = await startReceiver();
+    running = await startReceiver({ ...BOTH_SCHEMES, MAX_UNPROVEN_PER_ADDRESS: '1000' });
     const settle = await observe(running);
     const other = new DatabaseSync(storeFile(running.settings));
     other.exec('BEGIN EXCLUSIVE');
@@ -152,9 +152,9 @@ describe('the commit queue', () => {
     running.receiver.server.on('request', () => {
       arrived += 1;
     });
-    const clients = await Promise.all(Array.from({ length: 200 }, () => RawClient.connect(running.port)));
-    // Few enough that no connection is paused for its answers, which all wait for the first one.
-    const each = 30;
+    const clients = await Promise.all(Array.from({ length: 375 }, () => RawClient.connect(running.port)));
+    // As many as one connection may have waiting.
+    const each = 16;
     for (const client of clients) {
       client.send(Buffer.concat(Array.from({ length: each }, () => wholePost(freshBody(), withToken))));
     }
