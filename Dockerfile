@@ -47,5 +47,5 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["nod
 
 # Exec form, so that SIGTERM reaches Node itself. Node does not reap orphans: where a handler starts programs of its own,
 # run with `docker run --init` (docker-compose.yml does).
-ENTRYPOINT ["node", "/app/bin/instantly-receiver.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "/app/bin/instantly-receiver.js"]
 CMD ["serve"]

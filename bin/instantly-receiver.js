@@ -12,6 +12,9 @@ const running = process.versions.node;
 const major = Number(running.split('.')[0]);
 
 if (major >= NEEDED) {
+  // Without a listener Node opens its inspector at this signal, and the inspector reads every secret. The flag --disable-sigusr1
+  // does the same earlier, and is not there where this file is started by itself.
+  process.on('SIGUSR1', () => undefined);
   // Each thread that reads TypeScript runs Node's WebAssembly for that. Where several do at once, V8 13 now and then takes code
   // away that another still uses, and the whole process is gone (https://github.com/nodejs/node/issues/64500). So it may take
   // none away. A few hundred threads were no larger for it; a start takes some 30 ms more.

@@ -17,7 +17,14 @@ beforeAll(() => {
   // Types in it show that it is run as TypeScript.
   writeFileSync(
     join(folder, 'src/cli/main.ts'),
-    'const words: string[] = process.argv.slice(2);\nprocess.stdout.write(words.join());\n',
+    `import { url } from 'node:inspector';
+    const words: string[] = process.argv.slice(2);
+    if (words[0] !== 'signalled') process.stdout.write(words.join());
+    else {
+      process.kill(process.pid, 'SIGUSR1');
+      setTimeout(() => process.stdout.write(url() ?? 'closed'), 300);
+    }
+    `,
   );
 });
 
@@ -45,6 +52,12 @@ function runAs(version: string) {
 }
 
 describe('the entry', () => {
+  test('opens no inspector at SIGUSR1', () => {
+    const entry = join(folder, 'bin/instantly-receiver.js');
+    const { stdout, stderr } = spawnSync(process.execPath, [entry, 'signalled'], { encoding: 'utf8', timeout: 20_000 });
+    expect([stdout, stderr]).toEqual(['closed', '']);
+  });
+
   test.each(['16.20.2', '18.20.8', '20.11.1', '22.12.0', '23.11.1'])(
     'started by Node %s says so in one line and exits with 78',
     (version) => {
