@@ -31,6 +31,8 @@ const IN_MANIFEST = new RegExp(
 
 /** Files in which a value needs no quotes. */
 const PLAIN = /(?:^|[/.])env(?:\.[\w.-]+)?$|\.(?:ya?ml|properties|toml|ini|conf|cfg|envrc|service)$/i;
+/** A line up to a name in a sentence of a comment, as in `# Without ADMIN_TOKEN: no console`. */
+const SENTENCE = /^\s*#+.*[a-z]\s+$/i;
 /** Characters from which on a text without quotes in code is no name of a variable, if there is a digit in it. */
 const RANDOM = 16;
 
@@ -39,7 +41,7 @@ export function* findSettings(text: string, path: string): Generator<Stretch> {
   for (const form of [ASSIGNED, IN_DOCKERFILE, IN_MANIFEST]) {
     for (const match of text.matchAll(form)) {
       const found = findValue(match);
-      if (found === undefined || !isLiteral(found, match.groups?.['sign'] ?? '', path)) continue;
+      if (found === undefined || !isLiteral(found, match.groups?.['sign'] ?? '', isPlain(match, path), path)) continue;
       const { value, start } = found;
       if (value.split(',').every(isPlaceholder)) continue;
       yield { start, end: start + value.length, what: `${match.groups?.['name']} with its value` };
@@ -65,9 +67,14 @@ function findValue(match: RegExpExecArray): Value | undefined {
   return undefined;
 }
 
+/** Whether a value needs no quotes where it stands. */
+function isPlain({ index, input }: RegExpExecArray, path: string): boolean {
+  return PLAIN.test(path) && !SENTENCE.test(input.slice(input.lastIndexOf('\n', index) + 1, index));
+}
+
 /** Whether a value is one, and not a name or a word in a program. */
-function isLiteral({ value, isBare }: Value, sign: string, path: string): boolean {
-  if (sign === '=' || sign === ':-' || PLAIN.test(path)) return true;
+function isLiteral({ value, isBare }: Value, sign: string, plain: boolean, path: string): boolean {
+  if (sign === '=' || sign === ':-' || plain) return true;
   if (sign.trim() === '') return /(?:docker|container)file/i.test(path);
   const isInList = sign.includes(',');
   if (isBare && isInList) return false;

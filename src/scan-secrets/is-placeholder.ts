@@ -7,9 +7,9 @@ const ANYWHERE = new RegExp(WORDS, 'g');
 const TELLING =
   /^(?:placeholder|password|changeme|replace|example|secret|change|sample|dummy|token|fake|here|test|your|key|todo|insert)s?$/;
 
-/** A variable, a command, a template, a tag of YAML, a call, an address of a vault. */
+/** A variable, a command, a group of a regular expression, a template, a tag of YAML, a call, an address of a vault. */
 const REFERENCE =
-  /^\$[\w({]|\$\{|\$\(|\{\{|<%|^%\w+%$|^!\w+$|^<.*>$|^\[.*\]$|^\{.*\}$|^`|^[\w.]+[([]|:\/\/|^(?:process|os|env|import|vars|secrets?|config|settings)\./;
+  /^\$[\w({]|^\((?:\.[*+?]|\\[SswWdD]|\[\^?[\w\\"']|\?[:=!<])|\$\{|\$\(|\{\{|<%|^%\w+%$|^!\w+$|^<.*>$|^\[.*\]$|^\{.*\}$|^`|^[\w.]+[([]|:\/\/|^(?:process|os|env|import|vars|secrets?|config|settings)\./;
 /** `YOUR_TOKEN`, `SOME_OTHER_SETTING`. */
 const NAME = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 const PATH = /^(?:[a-z]:\\|~?\/|\.{1,2}\/)[\w.\\/ -]*$/i;

@@ -88,6 +88,9 @@ describe('a setting of ours with its value', () => {
     ['a variable of Windows', '%ADMIN_TOKEN%'],
     ['a template', '{{ .Values.adminToken }}'],
     ['a template', '"<your-admin-token>"'],
+    ['a regular expression', '(.*)$/gm)].map('],
+    ['a regular expression', '([^\\n]+)/m.exec(text)'],
+    ['a regular expression', '(\\S+)/'],
     ['an address of a vault', 'op://vault/receiver/admin'],
     ['a path', '/run/secrets/admin-token'],
     ['a path', './secrets/admin'],
@@ -125,6 +128,17 @@ describe('a setting of ours with its value', () => {
     ["{ ADMIN_TOKEN: 'Bearer token of the console' }"],
   ])('something else: %s', async (text) => {
     expect(await rulesFor(text, 'settings.ts')).toEqual([]);
+  });
+
+  test.each([
+    ['# Without METRICS_TOKEN: networks that GET /metrics answers.', 0],
+    ['  # Set ADMIN_TOKEN: otherwise the console is off.', 0],
+    [`# Set ADMIN_TOKEN: ${T}`, 1],
+    [`# ADMIN_TOKEN: hunter${2}hunter`, 1],
+    [`key: 1 # Set ADMIN_TOKEN=hunter${2}hunter`, 1],
+  ])('in a comment of a file of settings: %s', async (text, count) => {
+    for (const path of ['.env.example', 'compose.yaml'])
+      expect(await rulesFor(`A=1\n${text}\n`, path)).toHaveLength(count);
   });
 });
 
