@@ -1,4 +1,4 @@
-import { findSecretSlip } from './find-slip.ts';
+import { findDoubts, findSecretSlip } from './find-slip.ts';
 import { findUnfitKeys, isShortSecret } from './parse-keys.ts';
 import { parseProxyUrl } from './parse-url.ts';
 import type { Environment } from './read-environment.ts';
@@ -201,7 +201,7 @@ function checkRequire(parsed: Parsed, environment: Environment): string[] {
 
 /** What may be meant, and mostly is not. */
 function findCarriedAlong(parsed: Parsed): string[] {
-  const warnings: string[] = [];
+  const warnings = listSecrets(parsed).flatMap(([name, keys]) => keys.flatMap((key) => findDoubts(name, key.reveal())));
   const slip = parsed.AUDIT_KEY && findSecretSlip(parsed.AUDIT_KEY.reveal());
   if (slip !== undefined) warnings.push(`AUDIT_KEY ${slip}, unless entries are sealed with it already`);
   const header = parsed.INSTANTLY_WEBHOOK_TOKEN_HEADER;

@@ -23,7 +23,8 @@ const INVISIBLE_NAMES: Readonly<Record<string, string>> = {
 
 const PREFIXED = /^(?:(?:export|set|setx|-e|--env)\s+|\$env:)[A-Za-z_]\w*\s*=/i;
 const UNREPLACED = /^(?:\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|%\w+%|\{\{.*\}\}|<.*>)$/s;
-const HEADER = /^(?:(?:-H|--header)\s|[A-Za-z][\w-]*\s*[:：]\s+\S|(?:x-[\w-]+|(?:proxy-)?authorization)\s*[:：])/i;
+const HEADER =
+  /^(?:(?:-H|--header)\s|[A-Za-z][\w-]*\s*[:：]\s+\S|(?:x-[\w-]+|(?:proxy-)?authorization)\s*(?:[:：]|=\s*[^=\s]))/i;
 
 /** Names long enough to stand inside of a value by mistake alone. */
 const UNMISTAKABLE = SETTING_NAMES.flatMap((name) => (isSecretSetting(name) ? [name, `${name}_FILE`] : [name]))
@@ -74,6 +75,26 @@ export function findSecretSlip(text: string): string | undefined {
   if (UNREPLACED.test(text))
     return 'is a variable or a placeholder that nothing has replaced; put the value in its place';
   return undefined;
+}
+
+/** Signs that something stands in a value which is no part of it, and what they are a sign of. */
+const DOUBTS: readonly (readonly [RegExp, string])[] = [
+  [/\s#/, 'goes on behind white space with a "#", as a comment does'],
+  [/\s[A-Z][A-Z0-9_]*=/, 'goes on with the name of another variable'],
+  [/^\S{16,}\s+\S{16,}$/, 'holds white space between two values, where a comma parts keys'],
+  [/;$/, 'ends with a semicolon'],
+  [/\\[nrt]$/, 'ends with a written-out line break'],
+  [/^[=>]/, 'begins with a sign of assignment'],
+  [/^\[.*\]$/, 'stands in brackets'],
+  [/^[*•.]+$|\*{4}|•{4}/, 'is masked, as where it was copied from a page that hides it'],
+];
+
+/** At most one: what a secret holds that may be meant and mostly is not; never a part of the value. */
+export function findDoubts(name: string, text: string): string[] {
+  if (findSecretSlip(text) !== undefined) return [];
+  const [, doubt] = DOUBTS.find(([sign]) => sign.test(text)) ?? [];
+  if (doubt === undefined) return [];
+  return [`${name} ${doubt}; all of it counts as the secret, so correct it unless that is meant`];
 }
 
 function codePoint(character: string): string {

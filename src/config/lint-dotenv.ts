@@ -1,13 +1,13 @@
 import { isSecretVariable, isSettingName } from './catalogue.ts';
 import { findGluedName } from './find-slip.ts';
 
-const ASSIGNMENT = /^\s*(?<exported>export\s+)?(?<name>[^=]*?)(?<before>[ \t]*)=(?<after>[ \t]*)(?<value>.*)$/;
+const ASSIGNMENT = /^(?<exported>export +)?(?<name>[^=]*?)(?<before>[ \t]*)=(?<after>[ \t]*)(?<value>.*)$/;
 const PLAIN_QUOTES: readonly string[] = ['"', "'", '`'];
 const TYPOGRAPHIC = /^[\p{Pi}\p{Pf}‚„″′´＂＇]|[\p{Pi}\p{Pf}″′´＂＇]$/u;
 
 /** One line for each place of `.env` that does not mean what it seems to; never with a value. */
 export function lintDotenv(text: string): string[] {
-  const lint = new Lint(text.split(/\r\n|\n|\r/));
+  const lint = new Lint(text.split(/\r?\n/));
   lint.run();
   return lint.warnings;
 }
@@ -25,8 +25,10 @@ class Lint {
 
   run(): void {
     for (; this.#index < this.#lines.length; this.#index += 1) {
-      const line = this.#lines[this.#index]?.trim() ?? '';
-      if (line.startsWith('#')) this.#lookIntoComment(line);
+      // Only these two are passed over before a name: a no-break space becomes a part of it.
+      const line = (this.#lines[this.#index] ?? '').trimEnd().replace(/^[ \t]+/, '');
+      if (line.includes('\r')) this.#warn('a carriage return alone ends no line; save the file with other line ends');
+      else if (line.startsWith('#')) this.#lookIntoComment(line);
       else if (line !== '') this.#readLine(line);
     }
   }

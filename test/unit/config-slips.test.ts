@@ -34,6 +34,7 @@ const SLIPS: readonly (readonly [string, (secret: string) => string, string])[] 
   ['a glued line', (s) => `${s}INSTANTLY_SECRET=${s}`, 'holds INSTANTLY_SECRET= in the middle'],
   ['its header', (s) => `x-webhook-secret: ${s}`, 'holds the name of a header before the value'],
   ['its header without a space', (s) => `X-Webhook-Secret:${s}`, 'holds the name of a header before the value'],
+  ['its header and a sign of equality', (s) => `x-webhook-secret=${s}`, 'holds the name of a header before the value'],
   ['Authorization', (s) => `Authorization: Bearer ${s}`, 'holds the name of a header before the value'],
   ['JSON', (s) => `{"value":"${s}"}`, 'is a JSON document'],
   ['a variable', () => '$INSTANTLY_WEBHOOK_TOKEN', 'is a variable or a placeholder'],
@@ -104,6 +105,29 @@ test('the path of a file in the place of a secret is told', () => {
   ]);
 });
 
+test.each<[string, string]>([
+  [`${TOKEN} # current`, 'as a comment does'],
+  [`${TOKEN} PORT=4000`, 'goes on with the name of another variable'],
+  [`${TOKEN} ${TOKEN}`, 'where a comma parts keys'],
+  [`${TOKEN};`, 'ends with a semicolon'],
+  [`${TOKEN}\\n`, 'ends with a written-out line break'],
+  [`=${TOKEN}`, 'begins with a sign of assignment'],
+  [`["${TOKEN}"]`, 'stands in brackets'],
+  ['*'.repeat(20), 'is masked'],
+  ['abcd****************', 'is masked'],
+])('%j as a secret is warned of, by the environment and by a file', (value, seen) => {
+  const cwd = makeFolder();
+  writeIn(cwd, 'secret', `${value}\n`);
+  for (const name of LISTS) {
+    for (const env of [{ [name]: value }, { [`${name}_FILE`]: 'secret' }]) {
+      const { warnings } = load(env, cwd);
+      expect(warnings).toEqual([expect.stringContaining(`${name} `)]);
+      expect(warnings).toEqual([expect.stringContaining(seen)]);
+      expect(warnings.join()).not.toContain(TOKEN);
+    }
+  }
+});
+
 test('secrets that only look odd are let in', () => {
   for (const value of [
     'user:pass-word-of-some-length',
@@ -112,6 +136,7 @@ test('secrets that only look odd are let in', () => {
     '/abcdef+ghijklm/nopqrs==',
     'correct horse battery staple',
     'a=b=c=d=e=f=g=h=i=j',
+    'x-abcdefghijklmnopqr_s==',
   ]) {
     expect([value, faultsOf({ INSTANTLY_WEBHOOK_TOKEN: value })]).toEqual([value, []]);
   }
@@ -217,6 +242,10 @@ describe('.env', () => {
     ['A_B= abc', ['because of the space beside the "="']],
     ['export A_B=abc', ['A_B is read, but "export" is for a shell']],
     ['set A_B=abc', ['line 1: it does not begin with the name of a variable']],
+    ['\u00a0INSTANTLY_WEBHOOK_TOKEN=abc', ['line 1: it does not begin with the name of a variable']],
+    ['\tA_B=1\n \u00a0\n  # c', []],
+    ['export\tA_B=1', ['line 1: it does not begin with the name of a variable']],
+    ['A_B=1\rC_D=2\rE_F=3', ['line 1: a carriage return alone ends no line']],
     ['A_B="x" y', ['line 1: what follows the closing quotation mark of A_B is ignored']],
   ])('%j is warned of with %j', (text, warnings) => {
     expect(lintDotenv(text)).toEqual(warnings.map((warning) => expect.stringContaining(warning)));
