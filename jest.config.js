@@ -7,7 +7,7 @@ import all from './jest.all.config.js';
  */
 const LEFT_OUT = [
   'integration/(cli-(?!smoke)|crash-(?!kill)|doctor-|fake-instantly-(?!receiver)|instantly-(?!rotate\\.))',
-  'integration/(secrets-never-shown|settings-reload|start-(?!entry|secrets)|postgres-tokens)',
+  'integration/(secrets-never-shown|settings-reload|http-crowds|documents|start-(?!entry|secrets)|postgres-tokens)',
   'contract/(postgres-(?!documents|reads)|spill-(?!outage))',
 ];
 

@@ -112,18 +112,20 @@ function curl({ settings: { authentication }, settings, url, isTokenAccepted }: 
   return [`  curl -H "${authentication.tokenHeader}: ${prefix}$(${read})" -d '${SAMPLE}' ${url}`];
 }
 
+const TOKEN = 'INSTANTLY_WEBHOOK_TOKEN';
+
 /** The command that writes the token; `undefined`: none that would give its very value. */
 function readByShell({ generatedSecrets, secretFiles }: Settings, token: string): string | undefined {
-  const kept = generatedSecrets.find(({ name }) => name === 'INSTANTLY_WEBHOOK_TOKEN')?.file;
-  const file = secretFiles['INSTANTLY_WEBHOOK_TOKEN'] ?? kept;
+  const kept = generatedSecrets.find(({ name }) => name === TOKEN)?.file;
+  const file = secretFiles[TOKEN] ?? kept;
   if (file !== undefined) {
     const path = relative(process.cwd(), file);
     return read(file).replace(/\n+$/, '') === token ? `cat ${quote(path, true)}` : undefined;
   }
   const text = read(join(process.cwd(), '.env'));
-  const values = [...text.matchAll(/^INSTANTLY_WEBHOOK_TOKEN=(.*)$/gm)].map(([, value]) => value);
+  const values = [...text.matchAll(new RegExp(`^${TOKEN}=(.*)$`, 'gm'))].map(([, value]) => value);
   return values.length === 1 && values[0] === token && !text.includes('\r')
-    ? "sed -n 's/^INSTANTLY_WEBHOOK_TOKEN=//p' .env"
+    ? `sed -n 's/^${TOKEN}=//p' .env`
     : undefined;
 }
 

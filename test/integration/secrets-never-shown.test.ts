@@ -252,6 +252,7 @@ describe('while everything is done that can be done', () => {
     await runBoth('events replay', [event]);
     await runBoth('dead list');
     await runBoth('dead replay', ['--all']);
+    await runBoth('dead discard', ['--all', '--yes']);
     await runBoth('quarantine list');
     const held = await idOf('quarantine', 'list');
     await runBoth('quarantine show', [held]);
@@ -274,6 +275,8 @@ describe('while everything is done that can be done', () => {
     await runBoth('audit export');
     await runBoth('audit export', ['--output', 'log.jsonl']);
     await runBoth('audit correlate');
+    // Refused, since a receiver serves the file.
+    await run('audit begin', ['--output', 'old.jsonl', '--yes']);
     await runFailing('audit correlate');
     expect(await run('audit verify', [], { env: { AUDIT_KEY: secret('a wrong token') } })).not.toBe(0);
     const env = { PUBLIC_URL: `http://localhost:${rig.receiver.port}`, PATH: GIT_ENV.PATH };
