@@ -133,6 +133,8 @@ async function unpackBody(
   try {
     const unpacked = await unpack(proven, coding, { limitBytes, take });
     if (unpacked.ok) return unpacked.delivery;
+    // A proxy that has unpacked a body may pass its old header on.
+    if (unpacked.reason === 'not-unpackable' && parseBody(proven.body).ok) return proven;
     const code = unpacked.reason === 'body-too-large' ? 'body-too-large' : 'unreadable-body';
     const problem = await quarantine(options, exchange, proven, unpacked.reason, code);
     options.onUnusableCoding(exchange, unpacked.reason);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditDraft } from '../../src/audit/entry.ts';
+import { RowRefused } from '../../src/errors/problem.ts';
 import { GroupCommit, type GroupCommitOptions } from '../../src/inbox/group-commit.ts';
 import type { Batch, CommitResult } from '../../src/inbox/store.ts';
 import { makeAccept, makeDraft, makeOutcome, makeQuarantine } from '../contract/make-parts.ts';
@@ -227,3 +228,81 @@ describe('group commit', () => {
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'store-unavailable' } });
   });
 });
+
+describe('a row that the store refuses', () => {
+  /** The real store, save that it refuses a batch with such a row. */
+  const refusing = (isRefused: (batch: Batch) => boolean): GroupCommitOptions['store'] => ({
+    commit: (batch) =>
+      isRefused(batch) ? Promise.reject(new RowRefused('the store refuses a row')) : under.store.commit(batch),
+  });
+  const isPoison = ({ event }: Batch['accepts'][number]): boolean => event.type === 'poison';
+
+  test('of an event: its bytes are in quarantine, and the rest of the batch is committed', async () => {
+    const apart: unknown[] = [];
+    audits = [makeDraft('beside')];
+    commits = create({
+      store: refusing(({ accepts }) => accepts.some(isPoison)),
+      onSetApart: (row) => apart.push(row),
+    });
+    const poison = makeAccept({ type: 'poison', content: '{"a":1}', charset: 'koi8-r' });
+    const again = makeAccept({ type: 'poison', content: '{"a":1}' });
+    const all = [makeAccept(), poison, makeAccept(), again, makeAccept()];
+    const results = await Promise.all(all.map((accept) => commits.accept(accept)));
+    expect(results.map(({ status }) => status)).toEqual(['accepted', 'accepted', 'accepted', 'duplicate', 'accepted']);
+    expect(results[3]?.id).toBe(results[1]?.id);
+    const kept = await under.store.findQuarantined(poison.event.id);
+    expect(kept).toMatchObject({ reason: 'not-storable', contentType: 'application/json; charset=koi8-r' });
+    expect(apart).toEqual([poison, again].map(({ event }) => ({ kind: 'event', id: event.id })));
+    expect(await actions()).toContain('beside');
+    expect([lost, failures]).toEqual([[], []]);
+  });
+
+  test('of an event out of the quarantine, and of a quarantined body: nothing could be kept instead', async () => {
+    commits = create({
+      store: refusing(({ accepts, quarantines }) => accepts.some(isPoison) || quarantines.length > 0),
+    });
+    const retried = commits.accept(makeAccept({ type: 'poison', quarantineId: 'some-id' }));
+    const kept = commits.quarantine(makeQuarantine('{'));
+    await expect(retried).rejects.toMatchObject({ code: 'store-unavailable' });
+    await expect(kept).rejects.toMatchObject({ code: 'store-unavailable' });
+    expect(failures).toHaveLength(2);
+  });
+
+  test('of an outcome: it is kept without the text of its error, where there is one', async () => {
+    const apart: unknown[] = [];
+    const stored: Batch[] = [];
+    const hasText = ({ outcomes }: Batch): boolean =>
+      outcomes.some(({ next }) => 'error' in next && next.error === 'poison');
+    const store: GroupCommitOptions['store'] = {
+      commit: (batch) => {
+        if (hasText(batch) || batch.outcomes.some(({ next }) => next.state === 'done')) {
+          return Promise.reject(new RowRefused('the store refuses a row'));
+        }
+        stored.push(batch);
+        return under.store.commit({ ...batch, outcomes: [] });
+      },
+    };
+    commits = create({ store, onSetApart: (row) => apart.push(row) });
+    const failed = commits.outcome(makeOutcome(claimed(7), { state: 'dead', error: 'poison' }));
+    const done = commits.outcome(makeOutcome(claimed(8), { state: 'done' }));
+    await failed;
+    await expect(done).rejects.toMatchObject({ code: 'store-unavailable' });
+    expect(apart).toEqual([{ kind: 'outcome', id: '7' }]);
+    expect(stored.flatMap(({ outcomes }) => outcomes.map(({ next }) => next))).toEqual([
+      { state: 'dead', error: 'the store refused the text of this error' },
+    ]);
+  });
+
+  test('of an audit entry: it alone is counted as lost', async () => {
+    audits = ['first', 'poison', 'last'].map((action) => makeDraft(action));
+    commits = create({ store: refusing((batch) => batch.audits.some(({ action }) => action === 'poison')) });
+    await commits.accept(makeAccept());
+    await commits.settle();
+    expect(lost.map(({ action }) => action)).toEqual(['poison']);
+    expect(await actions()).toEqual(expect.arrayContaining(['first', 'last']));
+  });
+});
+
+function claimed(deliveryId: number): Parameters<typeof makeOutcome>[0] {
+  return { deliveryId, lease: 'l' } as Parameters<typeof makeOutcome>[0];
+}
