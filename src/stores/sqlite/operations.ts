@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { AuditDraft } from '../../audit/entry.ts';
 import type {
@@ -30,19 +30,36 @@ import { findQuarantined, listQuarantine } from './read-quarantine.ts';
 import { discardDeliveries, registeredHandlers, registerHandlers, replayDeliveries } from './replay-deliveries.ts';
 import { Snapshots } from './snapshots.ts';
 import { SpillFile } from './spill-file.ts';
+import { isSqliteError } from './sqlite-error.ts';
 import type { ThreadOptions } from './thread-protocol.ts';
+
+/** Free bytes below which a disk that had no room for an event has none for the next one either. */
+const ROOM_BYTES = 1024 * 1024;
 
 /** What the thread that owns the file can be asked for, by name: the Store contract, synchronous. */
 export function createOperations(
   { file, writer: owner, maxBytes }: ThreadOptions,
   connection: Connection,
   lane: AuditLane,
+  freeBytes = (): number => freeBytesIn(dirname(file)),
 ) {
   const snapshots = new Snapshots(file);
   const spill = maxBytes === undefined ? undefined : new SpillFile(connection, lane, maxBytes);
   let hasLooked = false;
+  /** Events have found the disk full since others were last committed. */
+  let wasFull = false;
   return {
-    commit: (batch: PackedBatch) => commitBatch(connection, lane, unpackBatch(batch)),
+    commit: (packed: PackedBatch) => {
+      const batch = unpackBatch(packed);
+      try {
+        const result = commitBatch(connection, lane, batch);
+        if (batch.accepts.length > 0) wasFull = false;
+        return result;
+      } catch (error) {
+        wasFull ||= isSqliteError(error, 'FULL');
+        throw error;
+      }
+    },
     claim: (request: ClaimRequest) => claimDeliveries(connection, owner, request),
     recoverLeases: (now: number, maxAttempts: number) => {
       if (!hasLooked) bringBackTimes(connection, now);
@@ -53,7 +70,12 @@ export function createOperations(
     registeredHandlers: () => registeredHandlers(connection),
     counts: () => readCounts(connection),
     orphans: () => readOrphans(connection),
-    check: () => checkWritable(connection),
+    check: () => {
+      const condition = checkWritable(connection);
+      // On a full disk that page fits where the log has room from before, and an event does not.
+      if (wasFull && freeBytes() < ROOM_BYTES) throw new Error('the disk is full');
+      return condition;
+    },
     listEvents: (filter: EventFilter) => listEvents(connection, filter),
     findEvent: (id: string) => findEvent(connection, id),
     listDead: (filter: DeadFilter) => listDead(connection, filter),
@@ -101,6 +123,11 @@ function asSpill(spill: SpillFile | undefined): SpillFile {
 function checkWritable(connection: Connection): StoreCondition {
   connection.transaction(() => connection.run('UPDATE delivery_counts SET n = n WHERE state = ?', 'pending'));
   return { degraded: null };
+}
+
+function freeBytesIn(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 function firstSeen(connection: Connection, fingerprints: readonly string[], now: number): Map<string, number> {
