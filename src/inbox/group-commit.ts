@@ -1,6 +1,6 @@
 import type { AuditDraft } from '../audit/entry.ts';
 import { Problem, RowRefused, StoreUnavailable } from '../errors/problem.ts';
-import { keepOtherwise, type Part, type RefusedRow, rowOf, type Waiting } from './keep-otherwise.ts';
+import { keepOtherwise, type Part, type RefusedRow, type Waiting } from './keep-otherwise.ts';
 import type { Accept, AcceptResult, Batch, CommitResult, DeliveryOutcome, Quarantine, Store } from './store.ts';
 
 /** Seconds after which a sender that was refused may try again. */
@@ -170,13 +170,13 @@ export class GroupCommit {
       await this.#commit(parts.slice(half), audits.slice(auditHalf));
     } else {
       const [part] = parts;
-      const kept = part === undefined ? undefined : keepOtherwise(part);
-      if (part === undefined || kept === undefined) {
+      const otherwise = part && keepOtherwise(part);
+      if (otherwise === undefined) {
         this.#fail(parts, audits, error);
         return;
       }
-      this.#options.onSetApart?.(rowOf(part), error);
-      await this.#commit([kept], []);
+      this.#options.onSetApart?.(otherwise.row, error);
+      await this.#commit([otherwise.kept], []);
     }
   }
 

@@ -28,25 +28,20 @@ export interface RefusedRow {
  * What a store refuses as an event is kept by its bytes, with nothing of what was read in them; an outcome, without the text of
  * the handler's error. `undefined`: there is nothing to leave out.
  */
-export function keepOtherwise(part: Waiting): Waiting | undefined {
+export function keepOtherwise(part: Waiting): { readonly row: RefusedRow; readonly kept: Waiting } | undefined {
   const { reject } = part;
   if (part.kind === 'accepts' && part.value.quarantineId === undefined) {
     const { event, audit } = part.value;
     const value = { ...quarantineForm(event), audit };
     const { id } = event;
     const resolve = (kept: string): void => part.resolve({ status: kept === id ? 'accepted' : 'duplicate', id: kept });
-    return { kind: 'quarantines', value, resolve, reject };
+    return { row: { kind: 'event', id }, kept: { kind: 'quarantines', value, resolve, reject } };
   }
   if (part.kind !== 'outcomes') return undefined;
-  const { next } = part.value;
+  const { next, deliveryId } = part.value;
   if (!('error' in next) || next.error === ERROR_NOT_STORABLE) return undefined;
-  return { ...part, value: { ...part.value, next: { ...next, error: ERROR_NOT_STORABLE } } };
-}
-
-export function rowOf(part: Part): RefusedRow {
-  return part.kind === 'outcomes'
-    ? { kind: 'outcome', id: String(part.value.deliveryId) }
-    : { kind: 'event', id: part.kind === 'accepts' ? part.value.event.id : part.value.id };
+  const kept = { ...part, value: { ...part.value, next: { ...next, error: ERROR_NOT_STORABLE } } };
+  return { row: { kind: 'outcome', id: String(deliveryId) }, kept };
 }
 
 /** The bytes of an event, without what was read in them. */
