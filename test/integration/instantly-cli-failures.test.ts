@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { USER_AGENT } from '../../src/config/product.ts';
 import type { Fault } from '../../src/fake-instantly/faults.ts';
 import type { Operation } from '../../src/fake-instantly/operations.ts';
 import { reportPresence } from '../../src/instantly/presence.ts';
@@ -34,9 +35,9 @@ describe('a command that fails ends with 1, says why and what to do, prints noth
     [
       'a key that is not known',
       ['webhooks', 'register'],
-      'PATCH /webhooks/{id}',
+      'POST /webhooks/{id}/test',
       401,
-      'error: webhooks.update: Instantly does not know the key in INSTANTLY_WRITE_KEY (401): make one at Instantly under Settings > Integrations > API keys and set INSTANTLY_WRITE_KEY to it\n',
+      'error: webhooks.test: Instantly does not know the key in INSTANTLY_WRITE_KEY (401): make one at Instantly under Settings > Integrations > API keys and set INSTANTLY_WRITE_KEY to it\n',
       'webhook.register',
       'unauthorized',
     ],
@@ -54,7 +55,7 @@ describe('a command that fails ends with 1, says why and what to do, prints noth
       ['reconcile'],
       'GET /webhook-events',
       'edge',
-      "error: webhook-events.list: a 403 that is not the API's own: what stands in front of Instantly blocks this machine or the proxy it goes through; no scope helps, try from another address\n",
+      `error: webhook-events.list: a 403 that is not the API's own: the edge in front of Instantly refuses the User-Agent (${USER_AGENT}; a proxy may have changed it), or it blocks this machine or the proxy it goes through; no scope helps, try from another address\n`,
       'reconcile.run',
       'blocked',
     ],
@@ -63,7 +64,7 @@ describe('a command that fails ends with 1, says why and what to do, prints noth
       ['webhooks', 'resume'],
       'POST /webhooks/{id}/resume',
       402,
-      "error: webhooks.resume: the workspace's plan has no webhooks (402): they need Instantly's Hypergrowth plan or a higher one\n",
+      "error: webhooks.resume: the workspace's plan does not allow it (402): Workspace does not have an active paid plan; webhooks need Instantly's Hypergrowth plan or a higher one, and a paid workspace\n",
       'webhook.resume',
       'plan',
     ],
