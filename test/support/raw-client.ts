@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type RawAnswer, takeAnswer } from './parse-answer.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 /** A TCP connection that says exactly what it is told to, and reads HTTP answers. */
 export class RawClient {
