@@ -38,6 +38,7 @@ export const AUDIT_ACTIONS = [
   'webhook.delete',
   'reconcile.run',
   'reconcile.accept',
+  'secret.make',
   'secret.rotate',
   'secret.retire',
   'settings.reload',
