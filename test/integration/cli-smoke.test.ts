@@ -48,7 +48,7 @@ const ROWS: readonly (readonly [words: string, code: number, said: RegExp])[] = 
   ['secrets scan', 0, /./],
   ['webhooks list', 0, /./],
   ['reconcile --dry-run', 0, /./],
-  ['doctor', 1, /store +/],
+  ['doctor', 0, /store +/],
   ['store copy', 2, /--to/],
   ['events show no-such-id', 1, /^error: /],
   ['events lust', 2, /unknown command/],

@@ -35,7 +35,7 @@ describe('drain', () => {
     const dispatcher = await rig.start();
     const id = await rig.accept();
     await rig.folder.until('began', 3);
-    expect(await dispatcher.drain({ handlersMs: 100, abortMs: 300, endMs: 5_000 })).toEqual({ threadsLeft: 0 });
+    expect(await dispatcher.drain({ handlersMs: 100, abortMs: 3_000, endMs: 5_000 })).toEqual({ threadsLeft: 0 });
     expect(rig.folder.count('AbortError')).toBe(1);
     expect(rig.states()).toEqual(['released', 'released', 'released']);
     expect((await rig.runs(id)).map(({ state, attempts }) => ({ state, attempts }))).toEqual(
