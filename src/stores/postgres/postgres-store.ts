@@ -68,8 +68,10 @@ export interface PostgresOptions {
   readonly auditKey: string;
   /** Whether it claims, and hears what others do; a command does not. */
   readonly serve: boolean;
-  /** Default: 10,000. */
+  /** Default: 8,000. */
   readonly goneAfterMs?: number;
+  /** Default: 1,800. */
+  readonly commitMs?: number;
 }
 
 /** A store in a PostgreSQL database, shared by any number of processes. While the server is away every call rejects with
@@ -85,6 +87,7 @@ export class PostgresStore implements Store {
   readonly #claimer: Claimer;
   readonly #listener: Listener;
   readonly #snapshots: AuditSnapshots;
+  readonly #commitMs: number;
   #mayLease = false;
   #closed = false;
 
@@ -102,7 +105,8 @@ export class PostgresStore implements Store {
     this.#slowLanes = new Lanes(this.#server, key, 1, REPLAY_LIMIT_MS);
     this.#snapshots = new AuditSnapshots(this.#server);
     this.#listener = new Listener(this.#server, this.#owner);
-    const { goneAfterMs = GONE_AFTER_MS } = options;
+    const { goneAfterMs = GONE_AFTER_MS, commitMs = COMMIT_LIMIT_MS } = options;
+    this.#commitMs = commitMs;
     this.#claimer = new Claimer({ server: this.#server, owner: this.#owner, goneAfterMs });
     if (options.serve) this.#listener.start();
   }
@@ -125,7 +129,7 @@ export class PostgresStore implements Store {
   async commit(batch: Batch): Promise<CommitResult> {
     const { result, head } = await this.#lanes.run(
       (runner, chain) => commitBatch(runner, chain, batch, Date.now()),
-      COMMIT_LIMIT_MS,
+      this.#commitMs,
     );
     if (result.pending > 0) this.#listener.notify();
     return { ...result, head };
