@@ -5,6 +5,7 @@ import { plainPath } from '../authenticate/index.ts';
 import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
 import { Exchange, exchangeOf, type Route } from './exchange.ts';
+import { awaitsContinue, endsConnection, findFramingFault } from './judge-framing.ts';
 import { logRequest, logRequests } from './log-requests.ts';
 import { NotReady } from './operations.ts';
 import { clientAddress } from './read-address.ts';
@@ -53,8 +54,11 @@ export function createApp(options: AppOptions): RequestListener {
     const exchange = new Exchange(request, clientAddress(request));
     exchange.attachTo(request);
     options.onBegin(exchange, response);
+    const fault = findFramingFault(request);
+    exchange.awaitsContinue = awaitsContinue(request);
     // A connection that was kept open would hold up the end of the service.
-    if (options.isStopping()) response.setHeader('Connection', 'close');
+    exchange.isLast = fault !== undefined || endsConnection(request) || options.isStopping();
+    if (exchange.isLast) response.setHeader('Connection', 'close');
     response.once('close', () => {
       // No status: nobody has answered, so the client went away first.
       if (exchange.status === 0) exchange.fail(new Problem('client-closed'));
@@ -62,7 +66,8 @@ export function createApp(options: AppOptions): RequestListener {
       if (!exchange.deferred) options.onEnd(exchange);
     });
     log(request, response);
-    refuseWithoutHost(request);
+    // Node would refuse some of it itself, without a word to the audit.
+    if (fault !== undefined) throw fault;
     next();
   });
   for (const route of options.routes) {
@@ -120,11 +125,4 @@ function setCommonHeaders(response: Response, exchange: Exchange): void {
 
 function allows(route: AppRoute, method: string): boolean {
   return method === route.method || (method === 'HEAD' && route.method === 'GET');
-}
-
-/** Node would refuse this itself, without a word to the audit. */
-function refuseWithoutHost(request: Request): void {
-  if (request.httpVersion === '1.1' && request.headers.host === undefined) {
-    throw new Problem('malformed-request', { reason: 'no-host' });
-  }
 }

@@ -31,7 +31,7 @@ export class Connection {
   readonly openedAt = monotonicMilliseconds();
   /** The newest request that reached the application. */
   newest: Asked | undefined;
-  /** Asked for more than may wait: what else comes on it is ignored. */
+  /** What else comes on it is ignored: it asked for more than may wait, or its newest answer ends it. */
   isCut = false;
   #wasProven = false;
   /** Bytes of answers that the system has taken, and when that was first seen. */
@@ -45,14 +45,28 @@ export class Connection {
     this.addressKey = ipKeyGenerator(plainAddress(socket.remoteAddress) ?? '', IPV6_BITS);
   }
 
-  /** `false`: too many wait for their answers already. */
+  /** `false`: too many wait for their answers already, or the connection is cut. */
   ask(request: IncomingMessage, response: ServerResponse): boolean {
+    if (!this.isCut && this.#isEnding()) this.#end();
     if (this.isCut || this.#unanswered.length >= MAX_UNANSWERED) return false;
     this.#unanswered.push(response);
     response.on('close', this.#onAnswered);
     this.#wasProven = this.isProven;
     this.newest = { request, response };
     return true;
+  }
+
+  /** RFC 9112, 9.6: after an answer that ends the connection no request is processed. */
+  #isEnding(): boolean {
+    if (this.newest === undefined) return false;
+    const { exchange } = this;
+    if (exchange?.isLast === true || exchange?.awaitsContinue === true) return true;
+    return this.newest.response.headersSent && !this.newest.response.shouldKeepAlive;
+  }
+
+  #end(): void {
+    this.isCut = true;
+    if (this.newest?.response.headersSent === false) this.newest.response.setHeader('Connection', 'close');
   }
 
   get unreadBytes(): number {

@@ -51,6 +51,10 @@ export class Exchange {
   committing = false;
   /** The connection ended under that commit: how the request ended is known only after it. */
   deferred = false;
+  /** Its connection ends with its answer, and nothing that follows on it is taken. */
+  isLast = false;
+  /** Its sender may leave its body away until it is told to go on, so that it is not known where the next request begins. */
+  awaitsContinue = false;
   /** Among the open requests. */
   place = -1;
   /** Bytes taken from the memory for bodies. */

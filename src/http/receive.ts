@@ -15,7 +15,6 @@ import { parseBody, readCharset, type UnreadableReason } from '../events/parse-b
 import { readEvent } from '../events/read-event.ts';
 import type { Inbox, ReadEvent } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
-import { awaitsContinue } from './await-continue.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
@@ -180,7 +179,9 @@ async function readRawBody(
     proven: inspection.tokenProven,
     exchange,
     onWanted: () => {
-      if (awaitsContinue(request)) response.writeContinue();
+      if (!exchange.awaitsContinue) return;
+      exchange.awaitsContinue = false;
+      response.writeContinue();
     },
   }).catch(async (problem: unknown) => {
     const isUnfinished = problem instanceof Problem && UNFINISHED.has(problem.code);

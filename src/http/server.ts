@@ -44,6 +44,8 @@ export function createServer(options: ServerOptions): Server {
     const connection = connections.of(request.socket);
     if (connection?.ask(request, response) === true) options.listener(request, response);
     else if (connection?.isCut === false) cut(options, connection);
+    // What waits for the last answer must not grow.
+    else request.socket.pause();
   };
   const server = createHttpServer(
     {
@@ -54,6 +56,8 @@ export function createServer(options: ServerOptions): Server {
       keepAliveTimeout: KEEP_ALIVE_MS,
       // The application refuses it, with an entry.
       requireHostHeader: false,
+      // Not even by NODE_OPTIONS: a lenient parser takes requests that a proxy reads in another way.
+      insecureHTTPParser: false,
       noDelay: true,
     },
     listener,
@@ -119,6 +123,11 @@ function onClientError(
   socket: Duplex,
   last: Asked | undefined,
 ): void {
+  // What follows a request that ends its connection is not taken, and Node closes once that one is answered.
+  if (error.code === 'HPE_CLOSED_CONNECTION') {
+    socket.pause();
+    return;
+  }
   const code = codeOf(error);
   if (code === undefined || !socket.writable) {
     socket.destroy();
