@@ -56,8 +56,7 @@ const COMMIT_LIMIT_MS = 1_800;
 /** The same for what nobody's answer waits for. */
 const SLOW_LIMIT_MS = 10_000;
 const REPLAY_LIMIT_MS = 600_000;
-/** Milliseconds between two looks at a session that is gone before its leases are taken back: more than a process that lives
- * needs to find that its connection was cut, and to have another (see listener.ts). */
+/** Between two looks at a session that is gone: longer than a living process needs for another connection (see listener.ts). */
 const GONE_AFTER_MS = 8_000;
 
 export interface PostgresOptions {
@@ -74,8 +73,7 @@ export interface PostgresOptions {
   readonly commitMs?: number;
 }
 
-/** A store in a PostgreSQL database, shared by any number of processes. While the server is away every call rejects with
- * `StoreUnavailable`; it is there again by itself. */
+/** Shared by any number of processes. While the server is away every call rejects with `StoreUnavailable`; it recovers by itself. */
 export class PostgresStore implements Store {
   readonly location: string;
   /** Names this process in leases. */
