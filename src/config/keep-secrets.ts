@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
 import type { LocalFile } from './find-local-file.ts';
@@ -51,7 +51,7 @@ export function keepSecret(name: GeneratedSecret['name'], keeping: Keeping): Kep
   const text = readKept(name, file, keeping.create);
   if (text === undefined) return undefined;
   const value = normalise(text);
-  const warnings = [...findLooseMode(file), ...(name === 'AUDIT_KEY' ? warnOfAuditKey(file, text) : [])];
+  const warnings = name === 'AUDIT_KEY' ? warnOfAuditKey(file, text) : [];
   return { name, file, created, secrets: parseKept(name, file, value, keeping.scheme), warnings };
 }
 
@@ -138,14 +138,5 @@ function warnOfAuditKey(file: string, text: string): string[] {
   return [
     ...warnOfPadding(source, text),
     ...(slip === undefined ? [] : [`${source} ${slip}, unless entries are sealed with it already`]),
-  ];
-}
-
-function findLooseMode(file: string): string[] {
-  // Windows has no such modes; what stat says there means nothing.
-  const mode = process.platform === 'win32' ? 0 : statSync(file).mode & 0o777;
-  if ((mode & 0o077) === 0) return [];
-  return [
-    `${show(file)} holds a secret and is open to other users (mode 0${mode.toString(8)}); run: chmod 600 ${show(file)}`,
   ];
 }

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { SettingsError } from '../errors/problem.ts';
 import { buildSettings } from './build-settings.ts';
-import { isSecretSetting, SETTING_NAMES, type SettingName } from './catalogue.ts';
+import { CATALOGUE, isSecretSetting, SETTING_NAMES, type SettingName } from './catalogue.ts';
 import { findStoreFault } from './check-store-file.ts';
 import {
   findContradictions,
@@ -12,8 +12,10 @@ import {
   shortenPublicUrl,
 } from './check-together.ts';
 import { findLocalFile } from './find-local-file.ts';
+import { findLooseModes, type Places } from './find-loose-modes.ts';
 import { findCopyMark, findSecretSlip } from './find-slip.ts';
 import { gatherSecrets } from './gather-secrets.ts';
+import { keptSecretFile } from './keep-secrets.ts';
 import { type Environment, readEnvironment } from './read-environment.ts';
 import { show } from './read-text-file.ts';
 import type { Settings } from './settings.ts';
@@ -53,6 +55,9 @@ export function loadSettings(options: LoadOptions): Settings {
   if (options.create) faults.push(...findMissingSecrets(parsed, environment, hints));
   // Those who run no handlers may go on without them.
   (options.create ? faults : warnings).push(...findAbsentHandlers(parsed, environment, options.cwd));
+  // Those who would start with other people's code, or show them data.
+  const isRefused = options.create && parsed.NODE_ENV === 'production';
+  (isRefused ? faults : warnings).push(...findLooseModes(listPlaces(parsed, environment, options.cwd)));
   if (whole === undefined || faults.length > 0) throw new SettingsError(faults);
 
   const secrets = gatherSecrets(whole, environment, options.create);
@@ -78,6 +83,22 @@ function findAbsentHandlers(
     : [
         `HANDLERS_DIR names a folder that does not exist (a relative path starts at ${show(cwd)}); make the folder, correct the path, or unset it`,
       ];
+}
+
+function listPlaces(parsed: Partial<ParsedSettings>, environment: Environment, cwd: string): Places {
+  const local = findLocalFile(parsed);
+  const kept = (['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN', 'AUDIT_KEY'] as const).filter(
+    (name) => !environment.isGiven(name),
+  );
+  return {
+    handlersDir: resolve(cwd, parsed.HANDLERS_DIR ?? CATALOGUE.HANDLERS_DIR.default),
+    data: local && [`${local.setting} names a file in`, dirname(local.file)],
+    secretFiles: [...environment.files].map(([name, file]) => [`${name}_FILE names`, file] as const),
+    keptFiles: [
+      ...(environment.dotenvHoldsSecret ? [['.env holds secrets:', resolve(cwd, '.env')] as const] : []),
+      ...kept.map((name) => [`${name} is kept at`, keptSecretFile(dirname(local?.file ?? cwd), name)] as const),
+    ],
+  };
 }
 
 /** Parses every setting by itself, so that one fault hides no other. */

@@ -19,6 +19,8 @@ export interface Environment {
   readonly names: readonly string[];
   /** Variables of `.env` that are no settings of ours: those of the user's handlers. */
   readonly others: ReadonlyMap<string, string>;
+  /** Whether `.env` itself holds the value of a secret of ours. */
+  readonly dotenvHoldsSecret: boolean;
   readonly faults: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -62,6 +64,7 @@ export function readEnvironment(
     isGiven: (name) => !without.has(name) && (variables.has(name) || files.has(name)),
     names: [...variables.keys()],
     others: new Map([...setVariables(dotenv)].filter(([name]) => isForHandlers(name))),
+    dotenvHoldsSecret: [...setVariables(dotenv)].some(([name]) => isSettingName(name) && isSecretSetting(name)),
     faults,
     warnings,
   };

@@ -461,7 +461,7 @@ describe('an installation that is broken in many ways', () => {
   test.each<[string, Line['status'], RegExp, RegExp]>([
     ['settings', 'fail', /^HANDLER_TIMEOUT_SECONDS must be a whole number/, /^correct it/],
     ['settings', 'warn', /^the audit key lies at .*, beside the entries it seals/, /set AUDIT_KEY_FILE$/],
-    ['.env', 'warn', /^other users of this machine may open it \(mode 0644\)$/, /^chmod 600 \.env$/],
+    ['.env', 'fail', /^other users of this machine may open it \(mode 0644\)$/, /^chmod 600 \.env$/],
     ['.env', 'fail', /^git tracks it/, /^git rm --cached \.env/],
     ['.env', 'fail', /^it is in the history of git \(commit [0-9a-f]{12}\)$/, /^make every secret in it worthless/],
     ['secrets', 'fail', /^INSTANTLY_WEBHOOK_TOKEN at position 2 is a placeholder/, /"secrets new --kind token"$/],

@@ -161,7 +161,11 @@ describe('for a container', () => {
     ]);
     expect(modeOf(dir)).toBe('700');
     for (const name of readdirSync(dir)) expect(modeOf(join(dir, name))).toBe('644');
-    const settings = load({ NODE_ENV: 'production', INSTANTLY_REQUIRE: 'both', ...parseEnv(stdout) });
+    const env = { INSTANTLY_REQUIRE: 'both', ...parseEnv(stdout) };
+    // Its mode is no guard below /tmp.
+    expect(faultsOf({ NODE_ENV: 'production', ...env })).toHaveLength(3);
+    for (const name of readdirSync(dir)) chmodSync(join(dir, name), 0o600);
+    const settings = load({ NODE_ENV: 'production', ...env });
     expect(settings.secretOrigins).toEqual({
       INSTANTLY_WEBHOOK_TOKEN: 'file',
       INSTANTLY_SECRET: 'file',
@@ -200,6 +204,7 @@ describe('for a container', () => {
   test('--all makes an address of the database that the receiver takes as it is', () => {
     const dir = join(makeFolder(), 'secrets');
     const { stdout } = secretsNew('--all', '--dir', dir);
+    for (const name of readdirSync(dir)) chmodSync(join(dir, name), 0o600);
     const { warnings, store } = load({
       NODE_ENV: 'production',
       DATABASE_URL_FILE: join(dir, 'database-url'),

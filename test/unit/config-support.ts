@@ -21,8 +21,8 @@ export function makeFolder(): string {
 
 export function writeIn(folder: string, name: string, content: string | Uint8Array): string {
   const file = join(folder, name);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, content);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(file, content, { mode: 0o600 });
   return file;
 }
 

@@ -1,4 +1,5 @@
 import { MISSING_AUDIT_KEY } from '../../config/check-together.ts';
+import { isAboutModes } from '../../config/find-loose-modes.ts';
 import type { Settings } from '../../config/settings.ts';
 import { type Check, type Finding, fail, ok, warn } from './check.ts';
 import { type Context, deployment } from './context.ts';
@@ -44,7 +45,8 @@ function judge(settings: Settings, { examined }: Context): Finding[] {
     findings.push(asFinding(fail, MISSING_AUDIT_KEY));
   }
   const warnings = settings.warnings.filter((warning) => !isAboutStrength(warning) && !isAboutDotEnv(warning));
-  return [...findings, ...warnings.map((warning) => asFinding(warn, warning))];
+  const make = (warning: string): typeof fail => (production && isAboutModes(warning) ? fail : warn);
+  return [...findings, ...warnings.map((warning) => asFinding(make(warning), warning))];
 }
 
 function asFinding(make: typeof fail, line: string): Finding {
