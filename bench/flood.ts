@@ -46,7 +46,8 @@ function count(file: string): { written: number; counted: number } {
   return { written: Number(row?.['written'] ?? 0), counted: Number(row?.['counted'] ?? 0) };
 }
 
-function sizeOf(dir: string): number {
+/** Bytes of all files in a folder and below. */
+export function sizeOf(dir: string): number {
   return readdirSync(dir, { recursive: true, encoding: 'utf8' })
     .map((file) => statSync(join(dir, file)))
     .filter((stats) => stats.isFile())

@@ -4,6 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 export interface PacedRequest {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The address of this machine that it comes from. */
+  readonly localAddress?: string;
+}
+
+export interface PacedOptions {
+  /** Default: one that keeps up to 512 connections. Ended afterwards. */
+  readonly agent?: Agent;
+  /** Milliseconds of silence after which a request has failed. Default: 60,000. */
+  readonly timeoutMs?: number;
 }
 
 export interface PacedAnswer {
@@ -28,15 +37,16 @@ export async function sendPaced(
   pace: number,
   amount: number,
   make: (n: number) => PacedRequest,
+  { agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }), timeoutMs = TIMEOUT_MS }: PacedOptions = {},
 ): Promise<PacedAnswer[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
   const answers: Promise<PacedAnswer>[] = [];
   const start = process.hrtime.bigint();
   while (answers.length < amount) {
     const passed = Number(process.hrtime.bigint() - start) / 1_000_000_000;
     while (answers.length < Math.min(amount, passed * pace)) {
       const n = answers.length;
-      answers.push(send(url, agent, make(n), n, start + BigInt(Math.round((n / pace) * 1_000_000_000))));
+      const dueAt = start + BigInt(Math.round((n / pace) * 1_000_000_000));
+      answers.push(send(url, { agent, timeout: timeoutMs }, make(n), n, dueAt));
     }
     await pause(1);
   }
@@ -47,8 +57,8 @@ export async function sendPaced(
 
 function send(
   url: string,
-  agent: Agent,
-  { body, headers }: PacedRequest,
+  by: { readonly agent: Agent; readonly timeout: number },
+  { body, headers, localAddress }: PacedRequest,
   n: number,
   dueAt: bigint,
 ): Promise<PacedAnswer> {
@@ -56,9 +66,9 @@ function send(
     const end = (status: number): void => resolve({ n, status, dueAt, answeredAt: process.hrtime.bigint() });
     const length = String(Buffer.byteLength(body));
     const sending = request(url, {
+      ...by,
+      ...(localAddress === undefined ? {} : { localAddress }),
       method: 'POST',
-      agent,
-      timeout: TIMEOUT_MS,
       headers: { ...headers, 'content-length': length },
     });
     sending.on('response', (response) => {

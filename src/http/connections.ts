@@ -38,35 +38,57 @@ export class Connection {
   #taken: { readonly bytes: number; readonly at: number } | undefined;
   /** In the order of the requests, which is that of the answers. */
   readonly #unanswered: ServerResponse[] = [];
-  readonly #onAnswered = (): void => void this.#unanswered.shift();
+  /** Not begun yet. */
+  readonly #waiting: { readonly asked: Asked; readonly begin: () => void }[] = [];
+  /** The newest that has begun. */
+  #begun: Asked | undefined;
+  readonly #beginNext = (): void => {
+    if (this.#waiting.length > 0) this.#endWhereLast();
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#wasProven = this.isProven;
+    this.#begun = next.asked;
+    next.begin();
+  };
+  /** The next one has to wait for the other connections, each of which may have as many. */
+  readonly #onAnswered = (): void => {
+    this.#unanswered.shift();
+    if (this.#waiting.length > 0) setImmediate(this.#beginNext);
+  };
 
   constructor(socket: Socket) {
     this.socket = socket;
     this.addressKey = ipKeyGenerator(plainAddress(socket.remoteAddress) ?? '', IPV6_BITS);
   }
 
-  /** `false`: too many wait for their answers already, or the connection is cut. */
-  ask(request: IncomingMessage, response: ServerResponse): boolean {
-    if (!this.isCut && this.#isEnding()) this.#end();
+  /** Begins with a request at once, or when the one before is answered. `false`: too many wait for that already, or the
+   * connection is cut. */
+  ask(asked: Asked, begin: () => void): boolean {
+    if (this.#waiting.length === 0) this.#endWhereLast();
     if (this.isCut || this.#unanswered.length >= MAX_UNANSWERED) return false;
-    this.#unanswered.push(response);
-    response.on('close', this.#onAnswered);
-    this.#wasProven = this.isProven;
-    this.newest = { request, response };
+    this.#unanswered.push(asked.response);
+    asked.response.on('close', this.#onAnswered);
+    this.newest = asked;
+    this.#waiting.push({ asked, begin });
+    if (this.#unanswered.length === 1) this.#beginNext();
     return true;
   }
 
-  /** RFC 9112, 9.6: after an answer that ends the connection no request is processed. */
-  #isEnding(): boolean {
-    if (this.newest === undefined) return false;
-    const { exchange } = this;
-    if (exchange?.isLast === true || exchange?.awaitsContinue === true) return true;
-    return this.newest.response.headersSent && !this.newest.response.shouldKeepAlive;
+  /** The connection has ended, or what comes is no request: the application has to see all that came before. */
+  beginAll(): void {
+    while (this.#waiting.length > 0) this.#beginNext();
   }
 
-  #end(): void {
+  /** RFC 9112, 9.6: after an answer that ends the connection no request is processed. */
+  #endWhereLast(): void {
+    const { exchange } = this;
+    if (this.isCut || this.#begun === undefined) return;
+    const { headersSent, shouldKeepAlive } = this.#begun.response;
+    const isLast = exchange?.isLast === true || exchange?.awaitsContinue === true || (headersSent && !shouldKeepAlive);
+    if (!isLast) return;
     this.isCut = true;
-    if (this.newest?.response.headersSent === false) this.newest.response.setHeader('Connection', 'close');
+    this.#waiting.length = 0;
+    if (!headersSent) this.#begun.response.setHeader('Connection', 'close');
   }
 
   get unreadBytes(): number {
@@ -86,7 +108,7 @@ export class Connection {
   }
 
   get exchange(): Exchange | undefined {
-    return this.newest && exchangeOf(this.newest.request);
+    return this.#begun && exchangeOf(this.#begun.request);
   }
 
   /** No request is being received or answered on it, as far as the application knows. */
@@ -142,12 +164,16 @@ export class Connections {
     return this.#all.get(socket);
   }
 
-  /** Gives up others where there are too many; `false`: all others are proven and busy. */
-  add(socket: Socket): boolean {
-    if (this.#all.size >= this.#options.max && !this.#makeRoom()) return false;
-    this.#all.set(socket, new Connection(socket));
-    socket.once('close', () => this.#all.delete(socket));
-    return true;
+  /** Gives up others where there are too many; `undefined`: all others are proven and busy. */
+  add(socket: Socket): Connection | undefined {
+    if (this.#all.size >= this.#options.max && !this.#makeRoom()) return undefined;
+    const connection = new Connection(socket);
+    this.#all.set(socket, connection);
+    socket.once('close', () => {
+      this.#all.delete(socket);
+      connection.beginAll();
+    });
+    return connection;
   }
 
   /** Gives up the oldest unproven connections of each address that has too many. To be called about once a second. */

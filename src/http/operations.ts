@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import type { Registry } from 'prom-client';
 import type { ReadToken } from '../authenticate/index.ts';
@@ -87,14 +88,29 @@ function isAllowed(request: Request, allow: Networks): boolean {
   return allow.has(clientAddress(request));
 }
 
+/** A scrape takes a quarter of the time at the most, and waits for no longer than this for its turn, in milliseconds. */
+const REST_FOR_EACH = 3;
+const MAX_REST_MS = 250;
+
 /** Scrapes that come while one is being written get its text: each takes milliseconds of the one thread, and where no token
  * is set strangers may ask for it as often as they like. */
 function shareText(registry: { metrics(): Promise<string> }): () => Promise<string> {
   let underWay: Promise<string> | undefined;
-  return () => {
-    underWay ??= registry.metrics().finally(() => {
+  let restUntil = 0;
+  const write = async (): Promise<string> => {
+    const rest = restUntil - performance.now();
+    if (rest > 0) await pause(rest);
+    const began = performance.now();
+    try {
+      return await registry.metrics();
+    } finally {
       underWay = undefined;
-    });
+      const now = performance.now();
+      restUntil = now + Math.min(REST_FOR_EACH * (now - began), MAX_REST_MS);
+    }
+  };
+  return () => {
+    underWay ??= write();
     return underWay;
   };
 }

@@ -42,8 +42,8 @@ export function createServer(options: ServerOptions): Server {
   });
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connections.of(request.socket);
-    if (connection?.ask(request, response) === true) options.listener(request, response);
-    else if (connection?.isCut === false) cut(options, connection);
+    if (connection?.ask({ request, response }, () => options.listener(request, response)) === true) return;
+    if (connection?.isCut === false) cut(options, connection);
     // What waits for the last answer must not grow.
     else request.socket.pause();
   };
@@ -66,7 +66,11 @@ export function createServer(options: ServerOptions): Server {
   // A client that closes its side after its last request still reads. Node's types do not know the property.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.on('connection', (socket) => {
-    if (connections.add(socket)) return;
+    const connection = connections.add(socket);
+    if (connection !== undefined) {
+      endParsingWhenCut(connection);
+      return;
+    }
     options.onDropped();
     socket.destroy();
   });
@@ -87,9 +91,12 @@ export function createServer(options: ServerOptions): Server {
       refuse(options, socket, new Problem('method-not-allowed'), request),
     );
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
-    onClientError(options, error, socket, connections.of(socket as Socket)?.newest),
-  );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const connection = connections.of(socket as Socket);
+    // The parser was ended: the connection ends with the answers that it still waits for.
+    if (connection?.isCut === true && error.code === 'HPE_CB_HEADERS_COMPLETE') return;
+    onClientError(options, error, socket, connection);
+  });
   return server;
 }
 
@@ -101,6 +108,25 @@ function cut({ onRefused }: ServerOptions, connection: Connection): void {
   const exchange = new Exchange({ method: '', headers: {} }, plainAddress(connection.socket.remoteAddress) ?? '');
   exchange.fail(new Problem('request-given-up', { reason: 'too-many-unanswered' }));
   onRefused(exchange);
+}
+
+/** What of Node's parser is not in its documents. */
+interface NodeParser {
+  onIncoming?: ((request: IncomingMessage, shouldKeepAlive: boolean) => number) | null;
+}
+
+/** Any result other than 0, 1 and 2 is a fault for the parser. */
+const END_PARSING = -1;
+
+/**
+ * Node hands on every request of a segment, whatever is done meanwhile, and its parser can be ended only from within. Where a later
+ * Node has another one, a segment costs more, and nothing else changes.
+ */
+function endParsingWhenCut(connection: Connection): void {
+  const { parser } = connection.socket as Socket & { readonly parser?: NodeParser };
+  const handOn = parser?.onIncoming;
+  if (parser === undefined || typeof handOn !== 'function') return;
+  parser.onIncoming = (request, shouldKeepAlive) => (connection.isCut ? END_PARSING : handOn(request, shouldKeepAlive));
 }
 
 /** Closes a connection that has to make room. A request that has begun to come on it is answered and audited. */
@@ -116,13 +142,13 @@ function giveUp(options: ServerOptions, connection: Connection, reason: GiveUpRe
   else socket.destroy();
 }
 
-/** @param last the newest request on this connection that reached the application */
 function onClientError(
   options: ServerOptions,
   error: NodeJS.ErrnoException,
   socket: Duplex,
-  last: Asked | undefined,
+  connection: Connection | undefined,
 ): void {
+  const last = connection?.newest;
   // What follows a request that ends its connection is not taken, and Node closes once that one is answered.
   if (error.code === 'HPE_CLOSED_CONNECTION') {
     socket.pause();
@@ -138,6 +164,7 @@ function onClientError(
     );
   } else {
     // The body of the last one can never be whole now. Where that is waited for, it ends with this problem.
+    connection?.beginAll();
     exchangeOf(last.request)?.interruption.happen(new Problem(code));
     afterAnswer(last, () => socket.destroy());
   }

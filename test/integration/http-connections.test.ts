@@ -89,6 +89,20 @@ describe('one connection, several requests', () => {
       [408],
     ));
 
+  test('of thousands in one segment, no more are looked at than are answered, and one', async () => {
+    let asked = 0;
+    const count = (): void => {
+      asked += 1;
+    };
+    running.receiver.server.on('request', count);
+    const settle = await observe(running);
+    const segment = head('GET / HTTP/1.1', 'Host: a').repeat(2_000);
+    const answers = await converse(running, (client) => answersUntilClosed(client.send(segment)));
+    running.receiver.server.off('request', count);
+    expect([answers.length, asked]).toEqual([16, 17]);
+    expect((await settle(17)).entries).toHaveLength(17);
+  });
+
   test('each of several at once is audited where the client goes before they are answered', async () => {
     const settle = await observe(running);
     await converse(running, async (client) => {

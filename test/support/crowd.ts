@@ -14,8 +14,11 @@ export interface Habits {
   /** What each sends then, again and again. */
   readonly more?: Uint8Array;
   readonly everyMs?: number;
-  /** A stranger whose connection has ended comes again. */
+  /** A stranger whose connection has ended comes again, after so many milliseconds (1). */
   readonly comesAgain?: boolean;
+  readonly afterMs?: number;
+  /** Answers are left in the receiver's buffers. */
+  readonly neverReads?: boolean;
 }
 
 /** Strangers who begin requests and take their time, or do not. */
@@ -59,13 +62,14 @@ export class Crowd {
   }
 
   #come(stranger: number): Promise<void> {
-    const { port, addresses, start, comesAgain = false } = this.#habits;
+    const { port, addresses, start, comesAgain = false, afterMs = 1, neverReads = false } = this.#habits;
     const address = stranger % addresses;
     const localAddress = `127.1.${address >> 8}.${address & 255}`;
     const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true });
     this.#sockets.add(socket);
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk: Buffer) => this.#count(chunk.toString('latin1').slice(9, 12)));
+    if (neverReads) socket.pause();
+    else socket.on('data', (chunk: Buffer) => this.#count(chunk.toString('latin1').slice(9, 12)));
     return new Promise((resolve) => {
       socket.once('connect', () => socket.write(start, () => resolve()));
       socket.once('close', () => {
@@ -73,7 +77,7 @@ export class Crowd {
         resolve();
         if (this.#isOver) return;
         this.ended += 1;
-        if (comesAgain) void pause(1).then(() => (this.#isOver ? undefined : this.#come(stranger)));
+        if (comesAgain) void pause(afterMs).then(() => (this.#isOver ? undefined : this.#come(stranger)));
       });
     });
   }
