@@ -93,12 +93,9 @@ export class PostgresStore implements Store {
     const key = deriveAuditKey(new Secret(options.auditKey));
     this.location = options.location;
     // A key that is not the log's is found whenever the server comes, not only where it was there at the start.
-    this.#server = new Server(
-      options.url,
-      options.serve
-        ? (runner) => refuseForeignKey({ tailAudit: (limit) => tailAudit(runner, limit) }, key, options.location)
-        : undefined,
-    );
+    const refuse = (runner: Runner) =>
+      refuseForeignKey({ tailAudit: (limit) => tailAudit(runner, limit) }, key, options.location);
+    this.#server = new Server(options.url, options.serve ? refuse : undefined);
     this.#lanes = new Lanes(this.#server, key, COMMIT_LANES);
     this.#slowLanes = new Lanes(this.#server, key, 1, REPLAY_LIMIT_MS);
     this.#snapshots = new AuditSnapshots(this.#server);
