@@ -38,7 +38,8 @@ export class Connection {
   #taken: { readonly bytes: number; readonly at: number } | undefined;
   /** In the order of the requests, which is that of the answers. */
   readonly #unanswered: ServerResponse[] = [];
-  /** Not begun yet. */
+  readonly #onAnswered = (): void => void this.#unanswered.shift();
+  /** Not begun yet: what came in one segment begins one by one, in turn with the other connections. */
   readonly #waiting: { readonly asked: Asked; readonly begin: () => void }[] = [];
   /** The newest that has begun. */
   #begun: Asked | undefined;
@@ -49,10 +50,6 @@ export class Connection {
     this.#wasProven = this.isProven;
     this.#begun = next.asked;
     next.begin();
-  };
-  /** The next one has to wait for the other connections, each of which may have as many. */
-  readonly #onAnswered = (): void => {
-    this.#unanswered.shift();
     if (this.#waiting.length > 0) setImmediate(this.#beginNext);
   };
 
@@ -61,8 +58,8 @@ export class Connection {
     this.addressKey = ipKeyGenerator(plainAddress(socket.remoteAddress) ?? '', IPV6_BITS);
   }
 
-  /** Begins with a request at once, or when the one before is answered. `false`: too many wait for that already, or the
-   * connection is cut. */
+  /** Begins with a request at once, or in its turn. `false`: too many wait for their answers already, or the connection is
+   * cut. */
   ask(asked: Asked, begin: () => void): boolean {
     if (this.#waiting.length === 0) this.#endWhereLast();
     if (this.isCut || this.#unanswered.length >= MAX_UNANSWERED) return false;
@@ -71,6 +68,7 @@ export class Connection {
     this.newest = asked;
     this.#waiting.push({ asked, begin });
     if (this.#unanswered.length === 1) this.#beginNext();
+    else if (this.#waiting.length === 1) setImmediate(this.#beginNext);
     return true;
   }
 
