@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import { errorCode } from './error-code.ts';
 import { type KeptModules, noModules } from './kept-modules.ts';
+import { startPrivateThread } from './private-channel.ts';
 import type { FromLoaderThread, HandlerFacts, LoaderThreadOptions, ThreadSettings } from './thread-protocol.ts';
 
 /** One for each file, in order. */
@@ -35,19 +35,14 @@ export async function examineFiles(
 }
 
 /** Resolves with at least one result: of all files, or of those up to the one that cost the thread its life. */
-function examineSome(workerData: LoaderThreadOptions, { env, limitMs }: ExamineOptions): Promise<Examined[]> {
-  const { files, modules } = workerData;
-  const worker = new Worker(new URL('./loader-thread.ts', import.meta.url), {
-    workerData,
-    env,
-    stdout: true,
-    stderr: true,
-    name: 'handler-loader',
-  });
+function examineSome(data: LoaderThreadOptions, { env, limitMs }: ExamineOptions): Promise<Examined[]> {
+  const { files, modules } = data;
   const results: Examined[] = [];
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
+    let isFinished = false;
     const finish = (reason?: string): void => {
+      isFinished = true;
       clearTimeout(timer);
       if (reason !== undefined && results.length < files.length) results.push({ reasons: [reason] });
       worker.removeAllListeners();
@@ -61,7 +56,8 @@ function examineSome(workerData: LoaderThreadOptions, { env, limitMs }: ExamineO
       timer = setTimeout(() => finish(`it is not loaded after ${limitMs / 1_000} s`), limitMs);
     };
     arm();
-    worker.on('message', (message: FromLoaderThread) => {
+    const hear = (message: FromLoaderThread): void => {
+      if (isFinished) return;
       arm();
       if ('loaded' in message) {
         results.push({ facts: message.facts });
@@ -70,7 +66,13 @@ function examineSome(workerData: LoaderThreadOptions, { env, limitMs }: ExamineO
       }
       if ('failed' in message) results.push({ reasons: message.reasons });
       if (results.length === files.length) finish();
-    });
+    };
+    const { worker } = startPrivateThread(
+      new URL('./loader-thread.ts', import.meta.url),
+      data,
+      { env, stdout: true, stderr: true, name: 'handler-loader' },
+      hear,
+    );
     worker.on('error', (error) => finish(`it ends the thread that loads it: ${errorCode(error) ?? 'unknown error'}`));
     worker.on('exit', () => finish('it ends the thread that loads it; a handler file must not call process.exit'));
   });

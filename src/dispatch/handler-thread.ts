@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants, getPriority, setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
 import type { HandlerDefinition } from '../events/define-handler.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { ClaimedDelivery } from '../inbox/store.ts';
@@ -9,8 +8,8 @@ import { describeError } from './describe-error.ts';
 import { importHandler } from './import-handler.ts';
 import { useKeptModules } from './kept-modules.ts';
 import { type LogBindings, logFromThread } from './log-from-thread.ts';
+import { takeChannel } from './private-channel.ts';
 import { resolvePackage } from './resolve-package.ts';
-import { takePort } from './take-port.ts';
 import {
   type AbortCause,
   type FailureReport,
@@ -28,10 +27,13 @@ interface Run {
   readonly bindings: LogBindings;
 }
 
-const port = parentPort;
-if (port === null) throw new Error('handler-thread.ts is started as a thread');
-const { file, handler, marks, modules, ...settings } = workerData as HandlerThreadOptions;
-const send = takePort<FromHandlerThread>(port);
+const { data, send } = takeChannel<HandlerThreadOptions, FromHandlerThread, ToHandlerThread>(hear);
+const { file, handler, marks, modules, ...settings } = data;
+/** A user's code may replace it. */
+const { store: setMark } = Atomics;
+
+/** Nothing is sent to this thread before it is there. */
+let definition: HandlerDefinition | undefined;
 
 const runs = new Map<number, Run>();
 /** Follows a run through its awaits, timers and forgotten promises. */
@@ -58,36 +60,34 @@ function yieldToOthers(): void {
 
 async function load(): Promise<void> {
   const fail = (loadFailure: FailureReport): void => send({ loadFailure });
-  // A file that waits for ever is told by the time limit; with nothing left to do the thread would end instead.
-  const hold = setInterval(() => undefined, 1_000);
   try {
     const imported = await importHandler(file);
     if ('faults' in imported) fail({ text: imported.faults.join('; ') });
     else if (imported.definition.name !== handler) fail({ text: 'its name is not the one it had at the start' });
-    else listen(imported.definition);
+    else {
+      definition = imported.definition;
+      send({ ready: true });
+    }
   } catch (thrown) {
     fail(describeError(thrown, file));
   }
-  clearInterval(hold);
 }
 
-function listen(definition: HandlerDefinition): void {
-  port?.on('message', (message: ToHandlerThread) => {
-    if ('run' in message) {
-      if (monotonicMilliseconds() < message.beginBefore) void attempt(definition, message.run, message.delivery);
-    } else if ('abort' in message) abort(message.abort, message.cause);
-    else send({ pong: message.ping });
-  });
-  send({ ready: true });
+function hear(message: ToHandlerThread): void {
+  if ('abort' in message) abort(message.abort, message.cause);
+  else if ('ping' in message) send({ pong: message.ping });
+  else if (definition !== undefined && monotonicMilliseconds() < message.beginBefore) {
+    void attempt(definition, message.run, message.delivery);
+  }
 }
 
-async function attempt(definition: HandlerDefinition, id: number, delivery: ClaimedDelivery): Promise<void> {
+async function attempt(loaded: HandlerDefinition, id: number, delivery: ClaimedDelivery): Promise<void> {
   const { deliveryId, eventId, attempt: number } = delivery;
   const run: Run = { id, controller: new AbortController(), bindings: { eventId, deliveryId, attempt: number } };
   runs.set(id, run);
   send({ begun: id });
   try {
-    await begin(definition, run, delivery);
+    await begin(loaded, run, delivery);
     settle(run);
   } catch (thrown) {
     settle(run, describeError(thrown, file));
@@ -95,17 +95,17 @@ async function attempt(definition: HandlerDefinition, id: number, delivery: Clai
 }
 
 /** Calls the handler, marked so that the main thread can see who holds this thread when it yields no more. */
-function begin(definition: HandlerDefinition, run: Run, delivery: ClaimedDelivery): unknown {
-  Atomics.store(marks, MARK.begun, run.id);
-  Atomics.store(marks, MARK.onStack, run.id);
+function begin(loaded: HandlerDefinition, run: Run, delivery: ClaimedDelivery): unknown {
+  setMark(marks, MARK.begun, run.id);
+  setMark(marks, MARK.onStack, run.id);
   try {
     return current.run(run, () => {
       const tools = { logger: logger.child(run.bindings), signal: run.controller.signal };
       const { event, context } = buildEvent(delivery, tools);
-      return definition.handle(event, context);
+      return loaded.handle(event, context);
     });
   } finally {
-    Atomics.store(marks, MARK.onStack, 0);
+    setMark(marks, MARK.onStack, 0);
   }
 }
 
@@ -145,7 +145,7 @@ function watchStrayErrors(): void {
 function watchExit(): void {
   const exit = process.exit.bind(process);
   process.exit = (code) => {
-    Atomics.store(marks, MARK.exited, current.getStore()?.id ?? 0);
+    setMark(marks, MARK.exited, current.getStore()?.id ?? 0);
     return exit(code);
   };
 }

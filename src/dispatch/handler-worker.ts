@@ -1,10 +1,11 @@
 import os from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { ClaimedDelivery } from '../inbox/store.ts';
 import { errorCode } from './error-code.ts';
 import type { KeptModules } from './kept-modules.ts';
 import { heapLimit, type RunLimits } from './limits.ts';
+import { type PrivateThread, startPrivateThread } from './private-channel.ts';
 import {
   type AbortCause,
   type FailureReport,
@@ -48,7 +49,7 @@ export interface WorkerListener {
 
 /** One thread of one handler, seen from the main thread. */
 export class HandlerWorker {
-  readonly #worker: Worker;
+  readonly #thread: PrivateThread<ToHandlerThread>;
   readonly #marks = new Int32Array(new SharedArrayBuffer(Object.keys(MARK).length * Int32Array.BYTES_PER_ELEMENT));
   readonly #endMs: number;
   readonly #ended: Promise<void>;
@@ -58,10 +59,9 @@ export class HandlerWorker {
 
   constructor(options: WorkerOptions, listener: WorkerListener) {
     const { handler, file, modules, logLevel, logFd, env, limits, heapMb } = options;
-    const workerData: HandlerThreadOptions = { handler, file, modules, logLevel, logFd, marks: this.#marks };
+    const data: HandlerThreadOptions = { handler, file, modules, logLevel, logFd, marks: this.#marks };
     this.#endMs = limits.endMs;
-    this.#worker = new Worker(new URL('./handler-thread.ts', import.meta.url), {
-      workerData,
+    const threadOptions: ThreadOptions = {
       env,
       // Nothing is printed through the main thread; see log-from-thread.ts.
       stdout: true,
@@ -71,18 +71,24 @@ export class HandlerWorker {
         maxOldGenerationSizeMb: heapMb ?? heapLimit(process.constrainedMemory(), os.totalmem()),
         maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
       },
-    });
+    };
+    this.#thread = startPrivateThread<FromHandlerThread, ToHandlerThread>(
+      new URL('./handler-thread.ts', import.meta.url),
+      data,
+      threadOptions,
+      (message) => this.#hear(message, listener),
+    );
+    const { worker } = this.#thread;
     let reason = 'it ended its thread';
     this.#ended = new Promise((resolve) => {
-      this.#worker.on('error', (error) => {
+      worker.on('error', (error) => {
         reason = explain(error);
       });
-      this.#worker.on('exit', () => {
+      worker.on('exit', () => {
         resolve();
         listener.ended(this, reason);
       });
     });
-    this.#worker.on('message', (message: FromHandlerThread) => this.#hear(message, listener));
   }
 
   get isReady(): boolean {
@@ -130,16 +136,16 @@ export class HandlerWorker {
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(resolve, this.#endMs, false);
     });
-    void this.#worker.terminate();
+    void this.#thread.worker.terminate();
     const ended = await Promise.race([this.#ended.then(() => true), late]);
     clearTimeout(timer);
     // It must not keep the process from ending.
-    if (!ended) this.#worker.unref();
+    if (!ended) this.#thread.unref();
     return ended;
   }
 
   #send(message: ToHandlerThread): void {
-    this.#worker.postMessage(message);
+    this.#thread.post(message);
   }
 
   #hear(message: FromHandlerThread, listener: WorkerListener): void {

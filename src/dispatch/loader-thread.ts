@@ -1,20 +1,17 @@
 import { basename } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
 import { describeError } from './describe-error.ts';
 import { importHandler } from './import-handler.ts';
 import { type KeptModules, keepFolder, useKeptModules } from './kept-modules.ts';
 import { logFromThread } from './log-from-thread.ts';
+import { takeChannel } from './private-channel.ts';
 import { resolvePackage } from './resolve-package.ts';
-import { takePort } from './take-port.ts';
 import type { FromLoaderThread, HandlerFacts, LoaderThreadOptions } from './thread-protocol.ts';
 
 // A short-lived thread that imports the handler files once, so that a faulty one stops the start and nothing else.
 
-const port = parentPort;
-if (port === null) throw new Error('loader-thread.ts is started as a thread');
-const { files, dir, modules, ...settings } = workerData as LoaderThreadOptions;
-const send = takePort<FromLoaderThread>(port);
+const { data, send } = takeChannel<LoaderThreadOptions, FromLoaderThread>();
+const { files, dir, modules, ...settings } = data;
 
 let loading = '';
 const strays: string[] = [];
@@ -29,8 +26,6 @@ process.on('unhandledRejection', noteStray);
 void loadAll();
 
 async function loadAll(): Promise<void> {
-  // A file that waits for ever is told by the time limit; with nothing left to do the thread would end instead.
-  const hold = setInterval(() => undefined, 1_000);
   if (modules.sources.size === 0) await keepFolder(dir);
   for (const [index, file] of files.entries()) {
     loading = file;
@@ -42,7 +37,6 @@ async function loadAll(): Promise<void> {
     if ('facts' in result && reasons.length === 0) send({ loaded: index, facts: result.facts, modules: takeNew() });
     else send({ failed: index, reasons });
   }
-  clearInterval(hold);
 }
 
 function takeNew(): KeptModules {

@@ -2,6 +2,16 @@ import { describe, expect, test } from '@jest/globals';
 import { done, failed, folder, run, start } from '../unit/dispatch-runner-support.ts';
 import { makeDelivery } from '../unit/dispatch-support.ts';
 
+/** In the scope of a handler: `forge` says by a port, however it was found, that every attempt is done. */
+const FORGE = `
+  const [threads, hooks] = ['node:worker_threads', 'node:async_hooks'].map((name) => process.getBuiltinModule(name));
+  const { apply } = Reflect;
+  const { postMessage } = threads.MessagePort.prototype;
+  const isPort = (one) => one instanceof threads.MessagePort;
+  function forge(port) {
+    if (isPort(port)) for (let id = 1; id < 9; id += 1) apply(postMessage, port, [{ settled: id, aborted: false }]);
+  }`;
+
 describe('an attempt', () => {
   test('gets event and context, built in its thread', async () => {
     const runner = start(
@@ -57,6 +67,51 @@ describe('an attempt', () => {
        throw new Error('its own word');`,
     );
     expect(await run(runner, makeDelivery('meddles'))).toEqual(failed('threw', 'Error: its own word'));
+  });
+
+  // The ways that lead from a user's code to what Node runs for us; each handler posts what it finds there to whoever listens.
+  test.each([
+    ['the port that every thread has', 'const { parentPort } = threads; forge(parentPort);'],
+    ['the data of the thread', 'for (const one of Object.values(threads.workerData)) forge(one);'],
+    ['the port of its async context', 'forge(hooks.executionAsyncResource());'],
+    ['its handles', 'for (const one of process._getActiveHandles()) forge(one);'],
+    [
+      'a method that a collection has lent',
+      'const { set } = Map.prototype; Map.prototype.set = function (...all) { forge(hooks.executionAsyncResource()); return set.apply(this, all); };',
+    ],
+  ])('cannot settle its own failed attempt by %s', async (_, way) => {
+    const runner = start('forges', `${FORGE}\n${way}\nif (event.payload.n === 2) throw new Error('its own word');`);
+    expect(await run(runner, makeDelivery('forges', { payload: { n: 1 } }))).toEqual(done);
+    expect(await run(runner, makeDelivery('forges', { payload: { n: 2 } }))).toEqual(
+      failed('threw', 'Error: its own word'),
+    );
+  });
+
+  test('hears nothing of its channel by the prototypes of ports, functions and collections that it has changed', async () => {
+    const runner = start(
+      'listens',
+      `${FORGE}
+       if (event.payload.n === 1) for (const prototype of [threads.MessagePort.prototype, EventTarget.prototype, Object.getPrototypeOf(threads.MessagePort.prototype),
+         Function.prototype, Map.prototype, Object.getPrototypeOf([][Symbol.iterator]()), Promise.prototype,
+         hooks.AsyncResource.prototype, hooks.AsyncLocalStorage.prototype]) {
+         for (const name of Reflect.ownKeys(prototype)) {
+           const property = Reflect.getOwnPropertyDescriptor(prototype, name);
+           if (name === 'constructor' || !property.configurable || typeof property.value !== 'function') continue;
+           const method = property.value;
+           Reflect.defineProperty(prototype, name, { ...property, value(...all) {
+             forge(this);
+             forge(all[0]);
+             return apply(method, this, all);
+           } });
+         }
+       }
+       for (const name of ['store', 'load']) { const known = Atomics[name]; Atomics[name] = (...all) => { all[0].fill(0); return known(...all); }; }
+       if (event.payload.n === 2) throw new Error('its own word');`,
+    );
+    expect(await run(runner, makeDelivery('listens', { payload: { n: 1 } }))).toEqual(done);
+    expect(await run(runner, makeDelivery('listens', { payload: { n: 2 } }))).toEqual(
+      failed('threw', 'Error: its own word'),
+    );
   });
 
   test('takes a payload too deep to be passed from thread to thread', async () => {
