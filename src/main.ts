@@ -30,8 +30,8 @@ export interface ServeOptions {
   readonly load: () => Settings;
   /** Under way since before this module was there. */
   readonly opening: Promise<ServingStore>;
-  /** Whether people read along: what they want to know goes to stderr. */
-  readonly notice: boolean;
+  /** The environment of those who read along, who are told on stderr what they want to know; `undefined`: nobody does. */
+  readonly notice: NodeJS.ProcessEnv | undefined;
 }
 
 /**
@@ -61,7 +61,9 @@ export async function serve(settings: Settings, logger: Logger, options: ServeOp
   logger.info({ port, data: storeLocation(settings.store), handlers, metrics }, 'receiving');
   const isTokenAccepted = receiver.secrets.tokens?.isAccepted(1);
   // Not by process.stderr: on a stopped terminal its write would hold up this thread.
-  if (notice) write(STDERR, startNotice(settings, port, handlers, isTokenAccepted), () => undefined);
+  if (notice !== undefined) {
+    write(STDERR, startNotice(settings, port, handlers, { isTokenAccepted, env: notice }), () => undefined);
+  }
   await aborted(stop);
   process.removeListener('SIGHUP', onHangUp);
   logger.info({ reason: String(stop.reason) }, 'stopping');

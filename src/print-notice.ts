@@ -20,12 +20,16 @@ const INHERITED = SETTING_NAMES.filter((name) =>
  * lines to paste. Says where secrets lie, never what they are.
  *
  * @param isTokenAccepted whether no rotation has replaced the token of the settings
+ * @param env the environment that the settings come from
  */
 export function startNotice(
   settings: Settings,
   port: number,
   handlers: readonly string[],
-  isTokenAccepted = true,
+  {
+    isTokenAccepted = true,
+    env = process.env,
+  }: { isTokenAccepted?: boolean | undefined; env?: NodeJS.ProcessEnv } = {},
 ): string {
   const base = `http://${hostToReach(settings.host)}:${port}`;
   const url = `${base}${settings.webhookPath}`;
@@ -45,7 +49,7 @@ export function startNotice(
       ({ name, file, created }) => `  ${created ? 'made' : 'kept'}       ${name} in ${file}`,
     ),
     '',
-    ...(receives ? tryIt({ settings, url, isTokenAccepted }) : []),
+    ...(receives ? tryIt({ settings, url, isTokenAccepted, env }) : []),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -81,11 +85,12 @@ interface Lines {
   readonly settings: Settings;
   readonly url: string;
   readonly isTokenAccepted: boolean;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** Each has to work as it is pasted into another shell. */
 function tryIt(lines: Lines): string[] {
-  const inherited = INHERITED.filter((name) => (process.env[name] ?? '') !== '');
+  const inherited = INHERITED.filter((name) => (lines.env[name] ?? '') !== '');
   const where = inherited.length === 0 ? '' : `, with ${inherited.join(', ')} set as here`;
   return [
     `Try it, from ${process.cwd()}${where}:`,

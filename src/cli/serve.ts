@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadSettings } from '../config/load-settings.ts';
+import { takeEnvironment } from '../config/take-environment.ts';
 import { createLogger, type LogOutput } from '../create-logger.ts';
 import { endDespiteThreads } from '../end-despite-threads.ts';
 import { openServingStore } from '../open-store.ts';
@@ -11,6 +12,9 @@ const END_MS = 9_700;
 /** Milliseconds within which a second signal is the same one: npm hands on what the terminal has sent to everybody. */
 const SAME_SIGNAL_MS = 500;
 
+const SHOWN =
+  'the secrets of the environment could not be cleared from /proc/self/environ, so that handlers can read them there; give them by .env or NAME_FILE';
+
 export function register(program: Command): void {
   program
     .command('serve')
@@ -21,8 +25,10 @@ export function register(program: Command): void {
       const signals = listenForSignals();
       // What lies in the data folder is personal: nobody but this user may read what is made from here on.
       process.umask(0o077);
-      const settings = loadSettings({ env: process.env, cwd: process.cwd(), create: true });
+      const { env, isShown } = takeEnvironment();
+      const settings = loadSettings({ env, cwd: process.cwd(), create: true });
       const output = createLogger(settings.logLevel);
+      if (isShown) output.logger.warn(SHOWN);
       endAtStrayError(output);
       const opening = openServingStore(settings, output.logger);
       // Whoever takes it throws this; nobody has taken it yet.
@@ -33,8 +39,8 @@ export function register(program: Command): void {
         const hasEnded = await serve(settings, output.logger, {
           ...signals,
           opening,
-          load: () => loadSettings({ env: process.env, cwd: process.cwd(), create: false, isServing: true }),
-          notice: !settings.production && json !== true,
+          load: () => loadSettings({ env, cwd: process.cwd(), create: false, isServing: true }),
+          notice: settings.production || json === true ? undefined : env,
         });
         await end(output, 0, { hasEnded, limitMs: signals.flushLimitMs() });
       } catch (error) {

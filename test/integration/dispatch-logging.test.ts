@@ -89,8 +89,8 @@ test('a flood of lines reaches neither the main thread nor the disk', async () =
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     context.logger.info('last');
   `);
-  // That it was ready, and that the run began and ended.
-  expect(messages).toHaveLength(3);
+  // Our own words have a channel that no code of a handler finds.
+  expect(messages).toEqual([]);
   const lines = log.lines();
   const flood = lines.filter(({ msg }) => msg === 'flood').length;
   const dropped = lines.reduce((sum, { count }) => sum + Number(count ?? 0), 0);
