@@ -59,10 +59,7 @@ export function composeHttp(parts: HttpParts): Http {
   const server = createServer({
     settings: settings.http,
     listener: app,
-    onRefused: (exchange) => {
-      logRequest(parts.logger, exchange);
-      end(parts, exchange);
-    },
+    onRefused: (exchange) => end(parts, exchange),
     onDropped: () => metrics.requests.droppedConnections.inc(),
     onLook: () => parts.budget.giveUpStalled(),
   });
@@ -143,11 +140,15 @@ function composeReceive(
 }
 
 /** Counted and audited once, whichever way the request ended. */
-function end({ trail, metrics }: HttpParts, exchange: Exchange): void {
+function end({ trail, metrics, logger }: HttpParts, exchange: Exchange): void {
   if (exchange.route.action === 'webhook.receive') {
     metrics.requests.requests.inc({ outcome: exchange.status === 200 ? exchange.reason : exchange.code });
     metrics.requests.duration.observe(exchange.durationMs / 1_000);
   }
   if (exchange.audited) metrics.events.auditEntries.inc({ result: exchange.status < 400 ? 'success' : 'failure' });
-  else trail.record(exchange.audit());
+  else {
+    const { isProven } = exchange;
+    const isWritten = trail.record(exchange.audit(), isProven);
+    if (isWritten && !isProven) logRequest(logger, exchange);
+  }
 }

@@ -47,8 +47,10 @@ export function composeMetrics(
           return apart(counts, found);
         },
         (error: unknown) => {
+          // Once: clients that prove nothing may scrape too.
+          if (asked === undefined)
+            logger.warn({ err: error }, 'the store did not answer a scrape; its gauges stand as they were');
           asked = lastingOf(error) === undefined ? 'outage' : 'lasting';
-          logger.warn({ err: error }, 'the store did not answer a scrape; its gauges stand as they were');
           return undefined;
         },
       );

@@ -90,7 +90,7 @@ export class RegistrationWatch {
       import('./instantly/describe-webhook.ts'),
       import('./instantly/watch.ts'),
     ]);
-    const { reader, writer } = openAccounts(instantly, 'service', (entry) => trail.record(entry));
+    const { reader, writer } = openAccounts(instantly, 'service', (entry) => void trail.record(entry));
     if (reader === undefined) return undefined;
     const { proxy } = instantly;
     if (proxy !== undefined) {

@@ -10,6 +10,7 @@ import { RegistrationWatch } from './compose-watch.ts';
 import type { Settings } from './config/settings.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { BufferBudget } from './http/buffer-budget.ts';
+import { logCounted } from './http/log-requests.ts';
 import { OpenRequests } from './http/open-requests.ts';
 import { Readiness } from './http/readiness.ts';
 import { Inbox } from './inbox/accept.ts';
@@ -25,6 +26,8 @@ import { RouteSource } from './route-source.ts';
 /** Requests waiting for a commit at the most; at ten thousand a second that is the work of half a second. */
 const MAX_QUEUED = 5_000;
 const MAX_BATCH = 500;
+/** Reasons of one outage that are logged. */
+const MAX_REASONS = 20;
 
 /** Everything wired, nothing started. */
 export interface Receiver {
@@ -154,6 +157,7 @@ function composeCommits(
     anonymousPerMinute: settings.audit.anonymousPerMinute,
     nudge: () => commits.nudge(),
     onEntry: (result) => metrics.events.auditEntries.inc({ result }),
+    onCounted: (sum) => logCounted(logger, sum),
   });
   const log = outageLog(logger);
   const commits: GroupCommit = new GroupCommit({
@@ -179,23 +183,23 @@ function composeCommits(
   return { trail, commits };
 }
 
-/** Tells of an outage when it begins, when its reason changes and when it is over: senders who try again fail hundreds
- * of commits a second, and a full disk may be the one that keeps the log. */
+/** Tells of an outage when it begins, with each new reason and when it is over: senders who try again, strangers among them,
+ * fail hundreds of commits a second, and a full disk may be the one that keeps the log. */
 function outageLog(logger: Logger): { failed: (error: unknown) => void; succeeded: () => void } {
   let failures = 0;
-  let reason = '';
+  const reasons = new Set<string>();
   return {
     failed: (error) => {
       failures += 1;
       const message = error instanceof Error ? error.message : String(error);
-      if (message !== reason)
-        logger.error({ err: error }, 'a commit failed: its senders were answered 503, outcomes are tried again');
-      reason = message;
+      if (reasons.has(message) || reasons.size >= MAX_REASONS) return;
+      reasons.add(message);
+      logger.error({ err: error }, 'a commit failed: its senders were answered 503, outcomes are tried again');
     },
     succeeded: () => {
       if (failures > 0) logger.warn({ failures }, 'commits succeed again');
       failures = 0;
-      reason = '';
+      reasons.clear();
     },
   };
 }

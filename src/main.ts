@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { write } from 'node:fs';
 import { type AddressInfo, Server as NetServer } from 'node:net';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { HeadsFile } from './audit/heads-file.ts';
 import { HEADS_MESSAGE } from './audit/parse-anchor.ts';
 import { compose, type Receiver, serviceDraft } from './compose.ts';
 import type { Settings } from './config/settings.ts';
 import { storeLocation } from './config/store-location.ts';
 import { Problem, SettingsError } from './errors/problem.ts';
+import type { Store } from './inbox/store.ts';
 import type { ServingStore } from './open-store.ts';
 import { startNotice } from './print-notice.ts';
 
@@ -53,7 +56,8 @@ export async function serve(settings: Settings, logger: Logger, options: ServeOp
   });
   receiver.trail.record(serviceDraft('service.start', { version: process.version }));
   void receiver.dispatcher?.start();
-  const timers = startTimers(receiver, logger);
+  const heads = new HeadsKeeper(receiver.store, settings, logger);
+  const timers = startTimers(receiver, heads);
   const onHangUp = (): void => receiver.secrets.live.reload('SIGHUP');
   process.on('SIGHUP', onHangUp);
   const handlers = receiver.handlers.loaded().map(({ handler }) => handler);
@@ -74,7 +78,7 @@ export async function serve(settings: Settings, logger: Logger, options: ServeOp
       resolve(false);
     }, STOP_LIMIT_MS);
   });
-  const hasEnded = await Promise.race([drain(receiver, logger, String(stop.reason), hurry), late]);
+  const hasEnded = await Promise.race([drain(receiver, heads, logger, String(stop.reason), hurry), late]);
   for (const timer of timers) clearInterval(timer);
   clearTimeout(limit);
   return hasEnded;
@@ -91,27 +95,51 @@ async function listen({ server }: Receiver, { host, port }: Settings): Promise<n
   return (server.address() as AddressInfo).port;
 }
 
-function startTimers(receiver: Receiver, logger: Logger): NodeJS.Timeout[] {
+function startTimers(receiver: Receiver, heads: HeadsKeeper): NodeJS.Timeout[] {
   receiver.retention.start();
   receiver.secrets.start();
   receiver.watch.start();
-  const heads = (): void => void logHeads(receiver, logger);
-  heads();
-  return [setInterval(() => receiver.trail.tick(), TICK_MS), setInterval(heads, HEADS_MS)];
+  void heads.tell();
+  return [setInterval(() => receiver.trail.tick(), TICK_MS), setInterval(() => void heads.tell(), HEADS_MS)];
 }
 
-/** At any LOG_LEVEL: kept elsewhere, these lines are what the end of the log is held against. */
-async function logHeads({ store }: Receiver, logger: Logger): Promise<void> {
-  try {
-    const heads = await store.auditHeads();
-    if (heads.length > 0) logger.child({}, { level: 'info' }).info({ heads }, HEADS_MESSAGE);
-  } catch (error) {
-    logger.warn({ err: error }, 'the audit heads could not be read');
+/** Writes the audit heads to the log and to a file of their own. Kept elsewhere, they show that the log's end was cut off. */
+class HeadsKeeper {
+  readonly #store: Store;
+  readonly #logger: Logger;
+  readonly #file: HeadsFile | undefined;
+
+  constructor(store: Store, { dataDir, role }: Settings, logger: Logger) {
+    this.#store = store;
+    this.#logger = logger;
+    const file = join(dataDir, 'audit-heads.jsonl');
+    const onFault = (err: unknown): void =>
+      logger.warn({ err, file }, 'the audit heads could not be written to their file');
+    // A worker keeps nothing on its machine, and its chains are among those that receivers see.
+    this.#file = role === 'worker' ? undefined : new HeadsFile({ file, onFault });
+  }
+
+  /** At any LOG_LEVEL. */
+  async tell(): Promise<void> {
+    try {
+      const heads = await this.#store.auditHeads();
+      if (heads.length === 0) return;
+      this.#logger.child({}, { level: 'info' }).info({ heads }, HEADS_MESSAGE);
+      await this.#file?.write(heads, Date.now());
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'the audit heads could not be read');
+    }
   }
 }
 
 /** Gives whether all threads have ended. */
-async function drain(receiver: Receiver, logger: Logger, reason: string, hurry: AbortSignal): Promise<boolean> {
+async function drain(
+  receiver: Receiver,
+  heads: HeadsKeeper,
+  logger: Logger,
+  reason: string,
+  hurry: AbortSignal,
+): Promise<boolean> {
   const { server, store, commits, trail, dispatcher } = receiver;
   receiver.stopAccepting();
   receiver.stopWatching();
@@ -137,7 +165,7 @@ async function drain(receiver: Receiver, logger: Logger, reason: string, hurry: 
   trail.record(serviceDraft('service.stop', { reason }));
   trail.drain();
   await commits.settle();
-  await logHeads(receiver, logger);
+  await heads.tell();
   const isClosed = await store.close().then(
     () => true,
     (error: unknown) => {

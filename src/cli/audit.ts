@@ -9,8 +9,8 @@ import { jsonOption, limitOption, sinceOption, untilOption } from './options.ts'
 const VERIFY_HELP = `
 A log from which the newest entries were cut off still holds: what is left is
 what it once was. To see that too, keep heads elsewhere and give them back with
---anchor: lines of the receiver's log that say "audit heads", or what this
-command prints.`;
+--anchor: the receiver's audit-heads.jsonl, lines of its log that say "audit
+heads", or what this command prints.`;
 
 const BEGIN_HELP = `
 Stop every receiver and worker first. Events stay as they are. Where the old key

@@ -154,7 +154,7 @@ export const CATALOGUE = {
   AUDIT_ANONYMOUS_PER_MINUTE: {
     group: 'Audit, metrics and log',
     default: '600',
-    meaning: 'Anonymous requests a minute that get an audit entry of their own; the rest is counted in one.',
+    meaning: 'Anonymous requests a minute that get an audit entry and a log line of their own; the rest is counted.',
   },
   AUDIT_RETENTION_DAYS: {
     group: 'Audit, metrics and log',

@@ -6,7 +6,7 @@ import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
 import { Exchange, exchangeOf, type Route } from './exchange.ts';
 import { awaitsContinue, endsConnection, findFramingFault } from './judge-framing.ts';
-import { logRequest, logRequests } from './log-requests.ts';
+import { logFailure, logRequest, logRequests } from './log-requests.ts';
 import { NotReady } from './operations.ts';
 import { clientAddress } from './read-address.ts';
 import { readTarget } from './read-target.ts';
@@ -43,8 +43,8 @@ export function createApp(options: AppOptions): RequestListener {
   const log = logRequests(options.logger, requireExchange);
   const answerError = (error: unknown, request: Request, response: Response, exchange: Exchange): void => {
     const problem = toProblem(error);
-    if (problem.code === 'internal-error')
-      options.logger.error({ err: problem.cause }, 'a request could not be served');
+    if (problem.code === 'internal-error') exchange.failure = problem.cause;
+    if (exchange.isProven) logFailure(options.logger, exchange);
     const extra = error instanceof NotReady ? { faults: error.faults } : {};
     answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
     if (exchange.deferred) endDeferred(options, exchange);

@@ -45,6 +45,8 @@ export class Exchange {
   reason = '';
   /** The code of the problem it ended with. */
   code: ProblemCode | '' = '';
+  /** What nobody foresaw, where it was answered 500. */
+  failure: unknown;
   /** Whether the entry of this request was committed with its event. */
   audited = false;
   /** Whether a commit with the entry of this request is under way. */

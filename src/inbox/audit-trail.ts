@@ -11,6 +11,8 @@ export interface AuditTrailOptions {
   readonly nudge: () => void;
   /** Once for each entry, written singly or counted. */
   readonly onEntry: (result: AuditDraft['result']) => void;
+  /** With each entry that stands for many, once its minute is over. */
+  readonly onCounted?: (sum: AuditDraft) => void;
   readonly now?: () => number;
 }
 
@@ -34,9 +36,15 @@ export class AuditTrail {
     this.#budget = new AnonymousBudget({ perMinute: options.anonymousPerMinute, now: this.#now });
   }
 
-  record(draft: AuditDraft): void {
+  /**
+   * @param isProven the sender has proven a token, whatever became of its request: it needs no budget
+   * @returns `false`: beyond the budget, so it is only counted, and its line in the log is not to be written either
+   */
+  record(draft: AuditDraft, isProven = false): boolean {
     this.#options.onEntry(draft.result);
-    if (this.#budget.offer(draft) === 'write') this.#wait(draft);
+    if (!isProven && this.#budget.offer(draft) === 'counted') return false;
+    this.#wait(draft);
+    return true;
   }
 
   /** For the group commit. While the store is away only the entries that wait are tried, and the gap stays open. */
@@ -64,7 +72,7 @@ export class AuditTrail {
 
   /** To be called every few seconds: hands out the counts of the minute that is over. */
   tick(): void {
-    for (const draft of this.#budget.flush(this.#now())) this.#wait(draft);
+    this.#writeSums(this.#budget.flush(this.#now()));
     if (!this.#storeAway) return;
     this.#probe = true;
     this.#options.nudge();
@@ -72,12 +80,19 @@ export class AuditTrail {
 
   /** All that is counted so far, to be written with the last commit. */
   drain(): void {
-    for (const draft of this.#budget.drain(this.#now())) this.#wait(draft);
+    this.#writeSums(this.#budget.drain(this.#now()));
   }
 
   /** While on, strangers' entries are only counted: the disk is nearly full. */
   setCountOnly(on: boolean): void {
     this.#budget.setCountOnly(on);
+  }
+
+  #writeSums(sums: readonly AuditDraft[]): void {
+    for (const sum of sums) {
+      this.#options.onCounted?.(sum);
+      this.#wait(sum);
+    }
   }
 
   #wait(draft: AuditDraft): void {

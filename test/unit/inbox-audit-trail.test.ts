@@ -53,6 +53,23 @@ describe('audit trail', () => {
     expect(results).toHaveLength(10);
   });
 
+  test('says which of them it has written, hands each sum to the log too, and counts nobody who is proven', () => {
+    const sums: AuditDraft[] = [];
+    trail = new AuditTrail({
+      anonymousPerMinute: 2,
+      nudge: () => undefined,
+      onEntry: () => undefined,
+      onCounted: (sum) => sums.push(sum),
+      now: () => now,
+    });
+    expect([1, 2, 3, 4].map(() => trail.record(entry('anonymous')))).toEqual([true, true, false, false]);
+    expect([trail.record(entry('anonymous'), true), trail.record(entry('service'))]).toEqual([true, true]);
+    now += 60_000;
+    trail.tick();
+    expect(trail.take()).toEqual([...Array.from({ length: 4 }, () => expect.anything()), ...sums]);
+    expect(counts(sums)).toEqual([['webhook.receive', 2]]);
+  });
+
   test('writes the counts at once when the service stops', () => {
     for (let n = 0; n < 5; n += 1) trail.record(entry('anonymous'));
     trail.drain();
