@@ -9,6 +9,20 @@ const MAX_ADDRESS_LENGTH = 320;
 
 const MAX_ID_LENGTH = 256;
 
+/** Types whose events have no lead: an `email` of theirs is a mailbox of the workspace. */
+const WITHOUT_LEAD: ReadonlySet<string> = new Set(['account_error', 'campaign_completed']);
+
+/** Members of a payload that {@link readEvent} looks at. */
+export const FACT_NAMES: ReadonlySet<string> = new Set([
+  'event_type',
+  'timestamp',
+  'lead_email',
+  'email',
+  'email_account',
+  'campaign_id',
+  'campaign',
+]);
+
 /** What the receiver knows of an event besides its body. */
 export interface EventFacts {
   /** Canonical type, the custom label as it came, or {@link UNKNOWN_TYPE}. */
@@ -19,6 +33,7 @@ export interface EventFacts {
   readonly timestamp: number | null;
   /** The lead's address, trimmed and lower-cased. */
   readonly lead: string | null;
+  /** `campaign_id`; where there is none `campaign`, which may be a name. */
   readonly campaignId: string | null;
 }
 
@@ -27,15 +42,32 @@ export interface EventFacts {
  * library, which took a twentieth of a request for four fields of which all may be missing.
  */
 export function readEvent(payload: Readonly<Record<string, unknown>>): EventFacts {
-  const { event_type: type, timestamp, lead_email: lead, campaign_id: campaignId } = payload;
+  const { event_type: type, timestamp, campaign_id: campaignId, campaign } = payload;
   const rawType = typeof type === 'string' && type.trim() !== '' ? storable(cut(type)) : null;
   return {
     type: rawType === null ? UNKNOWN_TYPE : canonicalType(rawType),
     rawType,
     timestamp: parseTimestamp(timestamp),
-    lead: typeof lead === 'string' ? bounded(lead.trim().toLowerCase(), MAX_ADDRESS_LENGTH) : null,
-    campaignId: typeof campaignId === 'string' ? bounded(campaignId.trim(), MAX_ID_LENGTH) : null,
+    lead: readLead(payload, rawType),
+    campaignId: readId(campaignId) ?? readId(campaign),
   };
+}
+
+/** By some accounts `email` stands in for `lead_email`. */
+function readLead(payload: Readonly<Record<string, unknown>>, rawType: string | null): string | null {
+  const { lead_email: lead, email, email_account: mailbox } = payload;
+  const named = readAddress(lead);
+  if (named !== null || email === undefined || (rawType !== null && WITHOUT_LEAD.has(rawType))) return named;
+  const other = readAddress(email);
+  return other?.includes('@') && other !== readAddress(mailbox) ? other : null;
+}
+
+function readAddress(value: unknown): string | null {
+  return typeof value === 'string' ? bounded(value.trim().toLowerCase(), MAX_ADDRESS_LENGTH) : null;
+}
+
+function readId(value: unknown): string | null {
+  return typeof value === 'string' ? bounded(value.trim(), MAX_ID_LENGTH) : null;
 }
 
 /** Cut at a length that leaves no half of a surrogate pair. */

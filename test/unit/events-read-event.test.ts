@@ -104,6 +104,25 @@ describe('the address of a lead', () => {
   });
 });
 
+describe('names that stand beside or instead of others', () => {
+  test.each([
+    ['email', { email: ' A@b.example ' }, { lead: 'a@b.example' }],
+    ['lead_email before email', { email: 'b@b.example', lead_email: 'a@b.example' }, { lead: 'a@b.example' }],
+    ['email beside an empty lead_email', { email: 'a@b.example', lead_email: ' ' }, { lead: 'a@b.example' }],
+    ['email beside a null', { email: 'a@b.example', lead_email: null }, { lead: 'a@b.example' }],
+    ['the sending mailbox, which is no lead', { email: 'Me@b.example', email_account: 'me@b.example' }, { lead: null }],
+    ['the mailbox of account_error', { event_type: 'account_error', email: 'me@b.example' }, { lead: null }],
+    ['campaign_completed', { event_type: 'campaign_completed', email: 'me@b.example' }, { lead: null }],
+    ['email that is no address', { email: 'yes' }, { lead: null }],
+    ['campaign', { campaign: ' Autumn ' }, { campaignId: 'Autumn' }],
+    ['campaign_id before campaign', { campaign: 'Autumn', campaign_id: 'c1' }, { campaignId: 'c1' }],
+    ['campaign beside a null', { campaign: 'c1', campaign_id: null }, { campaignId: 'c1' }],
+    ['campaign of another type', { campaign: { id: 'c1' } }, { campaignId: null }],
+  ])('%s', (_case, payload, facts) => {
+    expect(readEvent(payload)).toMatchObject(facts);
+  });
+});
+
 test('the id of a campaign is none where it is blank or absurdly long', () => {
   expect(readEvent({ campaign_id: ' ' }).campaignId).toBeNull();
   expect(readEvent({ campaign_id: 'c'.repeat(256) }).campaignId).toBe('c'.repeat(256));
