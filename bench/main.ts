@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { wholeNumber } from '../src/cli/options.ts';
+import { measureBigBodies } from './big-bodies.ts';
 import { compare, TRAFFIC, type Traffic } from './compare.ts';
 import { round, saveResults } from './figures.ts';
 import { flood } from './flood.ts';
@@ -27,6 +28,7 @@ interface Options {
   readonly soak?: number;
   readonly profile?: true;
   readonly flood?: number;
+  readonly bigBodies?: true;
   readonly json: string;
 }
 
@@ -63,6 +65,7 @@ const options = new Command('bench')
     'what so many of strangers leave in the audit log and on the disk',
     wholeNumber(1, MOST),
   )
+  .option('--big-bodies', 'what small events wait while a proven sender sends 10 MB of small values again and again')
   .option('--json <folder>', 'where the results are written', 'bench/results')
   .parse()
   .opts<Options>();
@@ -91,6 +94,7 @@ async function reportFlood(amount: number): Promise<void> {
 
 if (options.soak !== undefined) save('soak', await soak(options.soak, connections));
 else if (options.flood !== undefined) await reportFlood(options.flood);
+else if (options.bigBodies) save('big-bodies', await measureBigBodies());
 else if (options.profile) await profile(options.amount, connections, options.json);
 else if (options.growth) {
   const { sizes, seconds, rounds = 6 } = options;

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
+import type { ReadEvent } from './events/interpret-body.ts';
 import { typeLabel } from './events/names.ts';
 import type { Registration } from './http/operations.ts';
-import type { Inbox, ReadEvent } from './inbox/accept.ts';
+import type { Inbox } from './inbox/accept.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
 import type { Store } from './inbox/store.ts';
 import { rememberFirstStart } from './instantly/first-start.ts';

@@ -15,6 +15,7 @@ import { OpenRequests } from './http/open-requests.ts';
 import { Readiness } from './http/readiness.ts';
 import { Inbox } from './inbox/accept.ts';
 import { AuditTrail } from './inbox/audit-trail.ts';
+import { BodyInterpreter } from './inbox/body-interpreter.ts';
 import { GroupCommit } from './inbox/group-commit.ts';
 import { SET_APART } from './inbox/keep-otherwise.ts';
 import { Retention } from './inbox/retention.ts';
@@ -76,7 +77,13 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
       ? undefined
       : composeDispatcher({ settings, store, metrics, logger, commits, handlers, owner });
   const routes = new RouteSource({ store, own: handlers.routes, follow: settings.role === 'receiver', logger });
-  const inbox = new Inbox({ commits, handlers: () => routes.routes, retentionMs: settings.retentionMs });
+  const bodies = composeBodies(settings, logger);
+  const inbox = new Inbox({
+    commits,
+    handlers: () => routes.routes,
+    retentionMs: settings.retentionMs,
+    interpret: (bytes, charset) => bodies.interpret(bytes, charset),
+  });
   const readiness = new Readiness(store, {
     orphaned: metrics.orphaned,
     faultyHandlerFiles: async () => handlers.faulty(),
@@ -118,7 +125,10 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     watch,
     dispatcher,
     handlers,
-    interruptAll,
+    interruptAll: (problem) => {
+      interruptAll(problem);
+      bodies.close();
+    },
     stopAccepting: () => {
       stopping = true;
       endConnections();
@@ -202,6 +212,17 @@ function outageLog(logger: Logger): { failed: (error: unknown) => void; succeede
       reasons.clear();
     },
   };
+}
+
+function composeBodies({ http }: Settings, logger: Logger): BodyInterpreter {
+  return new BodyInterpreter({
+    bodyLimitBytes: http.bodyLimitBytes,
+    onSalvaged: (reason) =>
+      logger.error(
+        { reason },
+        'a large body was stored without being read completely: a retry of it counts as a new event',
+      ),
+  });
 }
 
 function composeRetention(settings: Settings, store: Store, logger: Logger, owner: string): Retention {

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import { restoreQuarantined } from '../authenticate/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { Problem } from '../errors/problem.ts';
+import { interpretBody } from '../events/interpret-body.ts';
 import { typeLabel } from '../events/names.ts';
-import { parseBody, readCharset } from '../events/parse-body.ts';
-import { readEvent } from '../events/read-event.ts';
+import { readCharset } from '../events/parse-body.ts';
 import { Inbox } from '../inbox/accept.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import type { AcceptResult, Store } from '../inbox/store.ts';
@@ -54,12 +54,11 @@ async function accept(
     bodySha256: hash('sha256', delivery.body, 'hex'),
   };
   // A mended body has been through an editor, and is UTF-8.
-  const parsed = parseBody(delivery.body, mended === undefined ? readCharset(held.contentType) : null);
-  if (!parsed.ok) {
-    await recordAction(store, operatorDraft(ACTION, { ...facts, reason: parsed.reason }, 'failure'));
-    throw new Error(`it still cannot be read (${parsed.reason}); see --help for how to mend it`);
+  const event = interpretBody(delivery.body, mended === undefined ? readCharset(held.contentType) : null);
+  if (!event.ok) {
+    await recordAction(store, operatorDraft(ACTION, { ...facts, reason: event.reason }, 'failure'));
+    throw new Error(`it still cannot be read (${event.reason}); see --help for how to mend it`);
   }
-  const event = { body: parsed, facts: readEvent(parsed.payload) };
   const draft = operatorDraft(ACTION, { ...facts, eventType: typeLabel(event.facts.type) });
   const handlers = await store.registeredHandlers();
   const inbox = new Inbox({

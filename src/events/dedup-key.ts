@@ -14,7 +14,12 @@ const HOUR_MS = 3_600_000;
  * canonical form and never keyed as raw.
  */
 export function dedupKey(body: ReadableBody): Uint8Array {
-  return canonicalKey(body) ?? digest(body.bytes);
+  return canonicalKey(body) ?? rawKey(body.bytes);
+}
+
+/** The key of a payload that has no canonical form, or none that is worth its cost. */
+export function rawKey(bytes: Uint8Array): Uint8Array {
+  return digest(bytes);
 }
 
 function canonicalKey(body: ReadableBody): Uint8Array | undefined {

@@ -30,6 +30,11 @@ export interface UnreadableBody {
   readonly reason: Extract<UnreadableReason, 'not-json' | 'not-an-object'>;
 }
 
+/** What is found in a body whose text is an object. */
+export interface FoundObject<Found> extends Omit<ReadableBody, 'payload'> {
+  readonly found: Found;
+}
+
 /**
  * Reads the raw body of a delivery. Never throws: whatever is not a JSON object is told by `reason`. A body that is no JSON
  * object in its character set is read as UTF-8, since senders name one without knowing.
@@ -37,21 +42,35 @@ export interface UnreadableBody {
  * @param charset as `readCharset` returns it
  */
 export function parseBody(bytes: Uint8Array, charset: string | null = null): ParsedBody {
+  const read = findObject(bytes, charset, parseObject);
+  if (!read.ok) return read;
+  const { found: payload, text, exact } = read;
+  return { ok: true, payload, text, exact, bytes, charset: read.charset };
+}
+
+/**
+ * Decodes a body as {@link parseBody} does and looks for an object in its text.
+ *
+ * @param find returns why there is none
+ */
+export function findObject<Found extends object>(
+  bytes: Uint8Array,
+  charset: string | null,
+  find: (text: string) => Found | UnreadableBody['reason'],
+): FoundObject<Found> | UnreadableBody {
   if (charset !== null) {
     for (const label of charsetsToTry(charset, bytes)) {
       const text = decodeBy(label, bytes, false);
-      const value = parseJson(text);
-      if (isObject(value)) {
-        const exact = decodeBy(label, bytes, true) !== undefined;
-        return { ok: true, payload: value, text: text ?? '', exact, bytes, charset: label };
-      }
+      const found = text === undefined ? undefined : find(text);
+      if (text === undefined || typeof found !== 'object') continue;
+      const exact = decodeBy(label, bytes, true) !== undefined;
+      return { ok: true, found, text, exact, bytes, charset: label };
     }
   }
   const text = decodeUtf8(bytes);
-  const value = parseJson(text);
-  if (value === undefined) return { ok: false, reason: 'not-json' };
-  if (!isObject(value)) return { ok: false, reason: 'not-an-object' };
-  return { ok: true, payload: value, text, exact: isUtf8(bytes), bytes, charset: null };
+  const found = find(text);
+  if (typeof found !== 'object') return { ok: false, reason: found };
+  return { ok: true, found, text, exact: isUtf8(bytes), bytes, charset: null };
 }
 
 /** The text of a body that nothing is known of but its character set. */
@@ -102,12 +121,12 @@ function decodeUtf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + skip, bytes.byteLength - skip).toString('utf8');
 }
 
-/** @returns `undefined` where it is no JSON, which JSON.parse never gives */
-function parseJson(text: string | undefined): unknown {
+function parseObject(text: string): Record<string, unknown> | UnreadableBody['reason'] {
   try {
-    return text === undefined ? undefined : JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : 'not-an-object';
   } catch {
-    return undefined;
+    return 'not-json';
   }
 }
 

@@ -62,7 +62,7 @@ export function createApp(options: AppOptions): RequestListener {
     response.once('close', () => {
       // No status: nobody has answered, so the client went away first.
       if (exchange.status === 0) exchange.fail(new Problem('client-closed'));
-      exchange.deferred = exchange.committing;
+      exchange.deferred = exchange.ending;
       if (!exchange.deferred) options.onEnd(exchange);
     });
     log(request, response);

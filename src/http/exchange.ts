@@ -49,9 +49,9 @@ export class Exchange {
   failure: unknown;
   /** Whether the entry of this request was committed with its event. */
   audited = false;
-  /** Whether a commit with the entry of this request is under way. */
-  committing = false;
-  /** The connection ended under that commit: how the request ended is known only after it. */
+  /** Whether its body is being unpacked or read, or a commit with its entry is under way. */
+  ending = false;
+  /** The connection ended meanwhile: how the request ended is known only after it. */
   deferred = false;
   /** Its connection ends with its answer, and nothing that follows on it is taken. */
   isLast = false;

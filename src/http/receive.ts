@@ -10,10 +10,10 @@ import {
   type Verification,
 } from '../authenticate/index.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
+import type { Interpretation, ReadEvent } from '../events/interpret-body.ts';
 import { typeLabel } from '../events/names.ts';
-import { parseBody, readCharset, type UnreadableReason } from '../events/parse-body.ts';
-import { readEvent } from '../events/read-event.ts';
-import type { Inbox, ReadEvent } from '../inbox/accept.ts';
+import { readCharset, type UnreadableReason } from '../events/parse-body.ts';
+import type { Inbox } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
@@ -27,7 +27,7 @@ export interface ReceiveOptions {
   readonly authenticator: () => Authenticator;
   /** What the audit calls the token at this position. */
   readonly tokenIdAt: (position: number) => string | undefined;
-  readonly inbox: Pick<Inbox, 'accept' | 'quarantine'>;
+  readonly inbox: Pick<Inbox, 'interpret' | 'accept' | 'quarantine'>;
   readonly budget: BufferBudget;
   readonly bodyLimitBytes: number;
   readonly failures: FailureLimit;
@@ -49,36 +49,31 @@ export function createReceive(options: ReceiveOptions) {
     if (!verification.authentic) throw await options.failures.refuse(request, response, verification.reason);
     const proven = noteProof(options, verification, exchange);
     const delivery = coding === undefined ? proven : await unpackBody(options, exchange, proven, coding);
-    const parsed = parseBody(delivery.body, readCharset(delivery.contentType));
-    if (!parsed.ok) throw await quarantine(options, exchange, proven, parsed.reason, 'unreadable-body');
-    const facts = readEvent(parsed.payload);
-    exchange.note({ eventType: typeLabel(facts.type) });
-    const result = await commitEvent(options, exchange, delivery, { body: parsed, facts });
-    if (result.status === 'accepted') options.onAccepted(facts);
+    const interpreted = options.inbox.interpret(delivery.body, readCharset(delivery.contentType));
+    const event = interpreted instanceof Promise ? await ending(exchange, interpreted) : interpreted;
+    if (!event.ok) throw await quarantine(options, exchange, proven, event.reason, 'unreadable-body');
+    exchange.note({ eventType: typeLabel(event.facts.type) });
+    const result = await committing(exchange, options.inbox.accept(delivery, event, exchange.pendingAudit(200)));
+    if (result.status === 'accepted') options.onAccepted(event.facts);
     answer(response, exchange, result);
   };
 }
 
-/** A function of its own, so that the payload and its text are not held while the commit lasts. */
-function commitEvent(
-  { inbox }: ReceiveOptions,
-  exchange: Exchange,
-  delivery: AuthenticDelivery,
-  event: ReadEvent,
-): Promise<AcceptResult> {
-  return committing(exchange, inbox.accept(delivery, event, exchange.pendingAudit(200)));
+/** The request goes on even where its connection ends meanwhile: how it ended is known only after it. */
+async function ending<Result>(exchange: Exchange, work: Promise<Result>): Promise<Result> {
+  exchange.ending = true;
+  try {
+    return await work;
+  } finally {
+    exchange.ending = false;
+  }
 }
 
 /** The commit carries the entry of this request: once it has succeeded there is none left to write. */
 async function committing<Result>(exchange: Exchange, commit: Promise<Result>): Promise<Result> {
-  exchange.committing = true;
-  try {
-    const result = await commit;
-    exchange.audited = true;
-    return result;
-  } finally {
-    exchange.committing = false;
-  }
+  const result = await ending(exchange, commit);
+  exchange.audited = true;
+  return result;
 }
 
 /** Keeps the bytes of a proven sender as they came. */
@@ -125,15 +120,15 @@ async function unpackBody(
   proven: AuthenticDelivery,
   coding: Coding,
 ): Promise<AuthenticDelivery> {
-  const { bodyLimitBytes: limitBytes, budget } = options;
+  const { bodyLimitBytes: limitBytes, budget, inbox } = options;
   const take = (bytes: number): void => {
     if (!budget.take(exchange, bytes)) throw new Problem('overloaded', { reason: 'body-memory-full', retryAfter: 2 });
   };
   try {
-    const unpacked = await unpack(proven, coding, { limitBytes, take });
+    const unpacked = await ending(exchange, unpack(proven, coding, { limitBytes, take }));
     if (unpacked.ok) return unpacked.delivery;
     // A proxy that has unpacked a body may pass its old header on.
-    if (unpacked.reason === 'not-unpackable' && parseBody(proven.body).ok) return proven;
+    if (unpacked.reason === 'not-unpackable' && (await ending(exchange, readAsItIs(inbox, proven))).ok) return proven;
     const code = unpacked.reason === 'body-too-large' ? 'body-too-large' : 'unreadable-body';
     const problem = await quarantine(options, exchange, proven, unpacked.reason, code);
     options.onUnusableCoding(exchange, unpacked.reason);
@@ -142,6 +137,10 @@ async function unpackBody(
     if (!(error instanceof UnpackTimeout)) throw error;
     throw new Problem('overloaded', { reason: 'unpacking-timeout', retryAfter: 2 });
   }
+}
+
+async function readAsItIs(inbox: ReceiveOptions['inbox'], { body }: AuthenticDelivery): Promise<Interpretation> {
+  return inbox.interpret(body, null);
 }
 
 async function inspectHeaders(

@@ -1,31 +1,32 @@
 import { createHash } from 'node:crypto';
 import { newId } from '../audit/new-id.ts';
 import { type AuthenticDelivery, isAuthentic } from '../authenticate/index.ts';
-import { dedupKey, dedupUntil } from '../events/dedup-key.ts';
-import type { ReadableBody, UnreadableReason } from '../events/parse-body.ts';
-import type { EventFacts } from '../events/read-event.ts';
+import { dedupUntil } from '../events/dedup-key.ts';
+import { type Interpretation, interpretBody, type ReadEvent } from '../events/interpret-body.ts';
+import type { UnreadableReason } from '../events/parse-body.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { AcceptResult, DeliveryRoute, HandlerRoute, PendingAudit } from './store.ts';
+
+export type { ReadEvent };
 
 export interface InboxOptions {
   readonly commits: Pick<GroupCommit, 'accept' | 'quarantine'>;
   /** The handlers that new events go to now. */
   readonly handlers: () => readonly HandlerRoute[];
   readonly retentionMs: number;
-}
-
-/** A body as `parseBody` read it, and what `readEvent` found in it. */
-export interface ReadEvent {
-  readonly body: ReadableBody;
-  readonly facts: EventFacts;
+  /** Default: {@link interpretBody}, in the thread that calls. */
+  readonly interpret?: Inbox['interpret'];
 }
 
 /** The one way in: it takes nothing but what authentication has proven. */
 export class Inbox {
   readonly #options: InboxOptions;
+  /** Reads a body, for `accept`. */
+  readonly interpret: (bytes: Uint8Array, charset: string | null) => Interpretation | Promise<Interpretation>;
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.interpret = options.interpret ?? interpretBody;
   }
 
   /** Resolves once the event, its deliveries and its audit entry are durable, or it is known as a duplicate.
@@ -38,7 +39,7 @@ export class Inbox {
   ): Promise<AcceptResult> {
     refuseUnproven(delivery);
     const receivedAt = Date.now();
-    const { facts, body } = event;
+    const { facts, dedupKey, charset } = event;
     return this.#options.commits.accept({
       event: {
         id: newId(),
@@ -46,10 +47,10 @@ export class Inbox {
         ...facts,
         principal: delivery.principal,
         source: delivery.source,
-        dedupKey: dedupKey(body),
+        dedupKey,
         dedupUntil: dedupUntil(facts, receivedAt, this.#options.retentionMs),
         body: delivery.body,
-        charset: body.charset,
+        charset,
       },
       routes: routesFor(this.#options.handlers(), facts.type),
       audit,

@@ -1,8 +1,7 @@
 import { type AuthenticDelivery, restoreLogged } from '../authenticate/index.ts';
-import { parseBody } from '../events/parse-body.ts';
+import type { ReadEvent } from '../events/interpret-body.ts';
 import { parseTimestamp } from '../events/parse-timestamp.ts';
-import { readEvent } from '../events/read-event.ts';
-import type { ReadEvent } from '../inbox/accept.ts';
+import type { Inbox } from '../inbox/accept.ts';
 import type { WebhookEvent } from './schemas.ts';
 
 export interface LoggedEvent {
@@ -26,11 +25,15 @@ export function dayOf(milliseconds: number): string {
 }
 
 /** `undefined`: it holds no JSON object. */
-export function readLogged(item: WebhookEvent, url: string): LoggedEvent | undefined {
+export async function readLogged(
+  item: WebhookEvent,
+  url: string,
+  inbox: Pick<Inbox, 'interpret'>,
+): Promise<LoggedEvent | undefined> {
   try {
     const delivery = restoreLogged({ payload: item.payload, webhookUrl: item.webhook_url ?? '' }, url);
-    const body = parseBody(delivery.body);
-    return body.ok ? { delivery, event: { body, facts: readEvent(body.payload) } } : undefined;
+    const event = await inbox.interpret(delivery.body, null);
+    return event.ok ? { delivery, event } : undefined;
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { draft } from '../audit/make-draft.ts';
 import { leadsTo } from '../authenticate/index.ts';
-import { dedupKey } from '../events/dedup-key.ts';
 import { typeLabel } from '../events/names.ts';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import { LogOrder } from './log-order.ts';
@@ -160,12 +159,12 @@ class Run {
       const at = timeOf(item) ?? window.to;
       if (!leadsTo(item.webhook_url ?? '', url) || at < window.from || at > window.to) continue;
       this.#add({ found: 1 });
-      const candidate = this.#examine(item);
+      const candidate = await this.#examine(item);
       if (candidate !== undefined) candidates.push(candidate);
     }
     if (candidates.length === 0) return;
     const held = await store.findByKeys(
-      candidates.map(({ event }) => ({ timestamp: event.facts.timestamp, dedupKey: dedupKey(event.body) })),
+      candidates.map(({ event }) => ({ timestamp: event.facts.timestamp, dedupKey: event.dedupKey })),
       Date.now(),
     );
     await Promise.all(
@@ -176,8 +175,8 @@ class Run {
   }
 
   /** `undefined`: nothing is to be done about it. */
-  #examine(item: WebhookEvent): Candidate | undefined {
-    const { includeSucceeded, known, url } = this.#options;
+  async #examine(item: WebhookEvent): Promise<Candidate | undefined> {
+    const { includeSucceeded, known, url, inbox } = this.#options;
     const group = groupOf(item);
     if (this.#seen.has(group)) return undefined;
     const hasSucceeded = item.success === true || item.retry_successful === true || this.#succeededGroups.has(group);
@@ -189,7 +188,7 @@ class Run {
       this.#see(group, { held: 1 });
       return undefined;
     }
-    const read = readLogged(item, url);
+    const read = await readLogged(item, url, inbox);
     if (read === undefined) {
       // Another attempt of it may tell the payload.
       if (!this.#unreadable.has(group)) this.#add({ groups: 1, unreadable: 1 });

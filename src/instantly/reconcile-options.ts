@@ -17,7 +17,7 @@ export interface LogWindow {
 export interface ReconcileOptions {
   readonly reader: Pick<InstantlyReader, 'webhookEvents' | 'unreadable' | 'clockAheadMs'>;
   readonly store: Pick<Store, 'findByKeys'>;
-  readonly inbox: Pick<Inbox, 'accept'>;
+  readonly inbox: Pick<Inbox, 'interpret' | 'accept'>;
   /** Only what was to go there is ours. */
   readonly url: string;
   /** The exact URL to ask the log for; `undefined`: that of everybody, since ours is not always written in the same way. */

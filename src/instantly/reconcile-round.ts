@@ -24,7 +24,7 @@ const AGAIN_MS = 24 * 3_600_000;
 export interface RoundOptions {
   readonly reader: Pick<InstantlyReader, 'webhookEvents' | 'unreadable' | 'clockAheadMs'>;
   readonly store: Pick<Store, 'findByKeys' | 'readDocument' | 'writeDocument'>;
-  readonly inbox: Pick<Inbox, 'accept'>;
+  readonly inbox: Pick<Inbox, 'interpret' | 'accept'>;
   readonly url: string;
   readonly search: string | undefined;
   readonly retentionMs: number;

@@ -33,7 +33,7 @@ export interface WatchOptions extends TokenJudge {
   readonly reader: InstantlyReader;
   /** `undefined`: nothing is resumed. */
   readonly writer: InstantlyWriter | undefined;
-  readonly inbox: Pick<Inbox, 'accept'>;
+  readonly inbox: Pick<Inbox, 'interpret' | 'accept'>;
   /** PUBLIC_URL and WEBHOOK_PATH. */
   readonly url: string;
   /** Names this process. */

@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuthenticDelivery } from '../../src/authenticate/index.ts';
 import { createAuthenticator, restoreQuarantined } from '../../src/authenticate/index.ts';
 import { Secret } from '../../src/config/secret.ts';
-import { parseBody } from '../../src/events/parse-body.ts';
-import { readEvent } from '../../src/events/read-event.ts';
+import { interpretBody } from '../../src/events/interpret-body.ts';
 import { Inbox } from '../../src/inbox/accept.ts';
 import { monotonicMilliseconds } from '../../src/inbox/clock.ts';
 import { GroupCommit } from '../../src/inbox/group-commit.ts';
@@ -53,9 +52,9 @@ function prove(text: string): AuthenticDelivery {
 }
 
 function read(text: string) {
-  const body = parseBody(Buffer.from(text));
-  if (!body.ok) throw new Error('unreadable');
-  return { body, facts: readEvent(body.payload) };
+  const event = interpretBody(Buffer.from(text), null);
+  if (!event.ok) throw new Error('unreadable');
+  return event;
 }
 
 const REPLY = '{"event_type":"reply_received","lead_email":" Lead@One.example","timestamp":"2026-01-02T03:04:05Z"}';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Problem } from '../../src/errors/problem.ts';
-import { dedupKey } from '../../src/events/dedup-key.ts';
+import { interpretBody } from '../../src/events/interpret-body.ts';
 import { reconcileLog } from '../../src/instantly/reconcile-log.ts';
 import type { ReconcileOptions, ReconcileReport } from '../../src/instantly/reconcile-options.ts';
 import type { WebhookEvent } from '../../src/instantly/schemas.ts';
@@ -271,6 +271,7 @@ describe('a store that takes nothing', () => {
     const own = inboxOf(under.store);
     let accepted = 0;
     const inbox: ReconcileOptions['inbox'] = {
+      interpret: interpretBody,
       accept: (...words) => {
         accepted += 1;
         if (accepted > 7) throw new Problem('overloaded');
@@ -289,8 +290,9 @@ function inMemory(held: Map<string, { readonly group: number }>): Pick<Reconcile
   return {
     store: { findByKeys: async (keys) => keys.map(({ dedupKey: key }) => (held.has(hex(key)) ? hex(key) : undefined)) },
     inbox: {
+      interpret: interpretBody,
       accept: async ({ body }, event) => {
-        const id = hex(dedupKey(event.body));
+        const id = hex(event.dedupKey);
         if (held.has(id)) return { status: 'duplicate', id };
         held.set(id, JSON.parse(Buffer.from(body).toString()));
         return { status: 'accepted', id };

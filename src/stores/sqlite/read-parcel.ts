@@ -1,5 +1,5 @@
-import { dedupKey } from '../../events/dedup-key.ts';
-import { parseBody } from '../../events/parse-body.ts';
+import { rawKey } from '../../events/dedup-key.ts';
+import { interpretBody } from '../../events/interpret-body.ts';
 import type { DeliveryRoute } from '../../inbox/store.ts';
 import { type AuditRow, NAMED_ENTRIES, toEntry } from '../audit-row.ts';
 import { EVENT_COLUMNS, type EventRow, factsOf } from '../event-row.ts';
@@ -81,9 +81,9 @@ function toEvent(connection: Connection, row: KeyedRow): SpilledEvent {
 }
 
 function keyOf(body: Uint8Array, charset: string | null): Uint8Array {
-  const parsed = parseBody(body, charset);
-  if (!parsed.ok) throw new Error('an event was kept whose body cannot be read');
-  return dedupKey(parsed);
+  const event = interpretBody(body, charset);
+  // One that could not be read when it came was kept by its bytes.
+  return event.ok ? event.dedupKey : rawKey(body);
 }
 
 function readRoutes(connection: Connection, seq: number): DeliveryRoute[] {

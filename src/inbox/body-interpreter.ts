@@ -1,0 +1,157 @@
+import { Worker } from 'node:worker_threads';
+import { type Interpretation, interpretBody, LARGE_BODY_BYTES, salvageBody } from '../events/interpret-body.ts';
+import type { FromBodyThread, ToBodyThread } from './body-thread.ts';
+
+/** Milliseconds for one body, those included for which it waits for others. Half a second is much for one of 10 MB. */
+const LIMIT_MS = 10_000;
+/** Milliseconds without work after which the thread ends, and gives its memory back. */
+const IDLE_MS = 10_000;
+/** Of the thread's heap: for itself, and for each byte of a body. At the worst that is a character of two bytes, which is held
+ * five times: in the text, in a string of the payload, in the canonical form of that string twice, and while it is decoded. */
+const BASE_HEAP_MB = 64;
+const HEAP_PER_BYTE = 24;
+/** See handler-worker.ts. */
+const YOUNG_GENERATION_MB = 8;
+const MB = 1_048_576;
+
+export interface BodyInterpreterOptions {
+  readonly bodyLimitBytes: number;
+  /** A body is kept without having been read as a whole. */
+  readonly onSalvaged: (reason: string) => void;
+  /** Milliseconds. Default: 10,000. */
+  readonly limitMs?: number;
+  /** Default: that of large bodies. */
+  readonly startThread?: (heapMb: number) => Worker;
+}
+
+interface Task {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  readonly charset: string | null;
+  readonly resolve: (interpretation: Interpretation) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * Interprets bodies: small ones at once, large ones one by one in a thread. Those that wait are held by their requests, so that
+ * MAX_BUFFERED bounds them; the thread has a copy of one. A body whose turn ends badly is salvaged, never refused.
+ */
+export class BodyInterpreter {
+  readonly #options: BodyInterpreterOptions;
+  /** In order; the first is in the thread. */
+  readonly #tasks: Task[] = [];
+  #thread: Worker | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #lastId = 0;
+  #isClosed = false;
+
+  constructor(options: BodyInterpreterOptions) {
+    this.#options = options;
+  }
+
+  /** Not a promise for a small body, of which there are thousands a second. Never throws or rejects. */
+  interpret(bytes: Uint8Array, charset: string | null): Interpretation | Promise<Interpretation> {
+    if (bytes.byteLength <= LARGE_BODY_BYTES) return interpretBody(bytes, charset);
+    if (this.#isClosed) return this.#salvage(bytes, charset, 'the receiver is stopping');
+    return new Promise((resolve) => {
+      this.#lastId += 1;
+      const id = this.#lastId;
+      const timer = setTimeout(() => this.#expire(id), this.#options.limitMs ?? LIMIT_MS);
+      this.#tasks.push({ id, bytes, charset, resolve, timer });
+      if (this.#tasks.length === 1) this.#post();
+    });
+  }
+
+  /** What waits is salvaged. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#idle);
+    for (const task of this.#tasks.splice(0)) this.#giveUp(task, 'the receiver is stopping');
+    this.#endThread();
+  }
+
+  #post(): void {
+    const [task] = this.#tasks;
+    if (task === undefined) return;
+    clearTimeout(this.#idle);
+    this.#thread ??= this.#start();
+    // A copy that is handed over: the bytes are still to be stored, whatever becomes of the thread.
+    const bytes = new Uint8Array(task.bytes);
+    const message: ToBodyThread = { id: task.id, bytes, charset: task.charset };
+    this.#thread.postMessage(message, [bytes.buffer]);
+  }
+
+  #start(): Worker {
+    const heapMb = BASE_HEAP_MB + Math.ceil((HEAP_PER_BYTE * this.#options.bodyLimitBytes) / MB);
+    const thread = (this.#options.startThread ?? startThread)(heapMb);
+    // Requests keep the process running, and their answers wait for it; nothing else does.
+    thread.unref();
+    let reason = 'its thread ended';
+    thread.on('message', (message: FromBodyThread) => this.#settle(message));
+    // By its code alone: a message may quote what the thread was working on.
+    thread.on('error', (error) => {
+      if (typeof error === 'object' && error !== null && 'code' in error)
+        reason = `its thread ended (${String(error.code)})`;
+    });
+    thread.on('exit', () => this.#lose(thread, reason));
+    return thread;
+  }
+
+  #settle({ id, interpretation }: FromBodyThread): void {
+    const [task] = this.#tasks;
+    if (task === undefined || task.id !== id) return;
+    this.#tasks.shift();
+    clearTimeout(task.timer);
+    task.resolve(interpretation);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#tasks.length > 0) this.#post();
+    else this.#idle = setTimeout(() => this.#endThread(), IDLE_MS).unref();
+  }
+
+  #expire(id: number): void {
+    const at = this.#tasks.findIndex((task) => task.id === id);
+    const task = this.#tasks[at];
+    if (task === undefined) return;
+    this.#tasks.splice(at, 1);
+    // The thread is at work on the first, and on no other.
+    if (at === 0) this.#endThread();
+    this.#giveUp(task, 'it took too long');
+    if (at === 0) this.#goOn();
+  }
+
+  #lose(thread: Worker, reason: string): void {
+    if (thread !== this.#thread) return;
+    this.#thread = undefined;
+    const task = this.#tasks.shift();
+    if (task === undefined) return;
+    this.#giveUp(task, reason);
+    this.#goOn();
+  }
+
+  #endThread(): void {
+    const thread = this.#thread;
+    this.#thread = undefined;
+    void thread?.terminate();
+  }
+
+  #giveUp({ bytes, charset, resolve, timer }: Task, reason: string): void {
+    clearTimeout(timer);
+    resolve(this.#salvage(bytes, charset, reason));
+  }
+
+  #salvage(bytes: Uint8Array, charset: string | null, reason: string): Interpretation {
+    this.#options.onSalvaged(reason);
+    return salvageBody(bytes, charset);
+  }
+}
+
+function startThread(heapMb: number): Worker {
+  return new Worker(new URL('./body-thread.ts', import.meta.url), {
+    name: 'bodies',
+    env: {},
+    resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
+}
