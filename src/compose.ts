@@ -36,6 +36,7 @@ export interface Receiver {
   readonly interruptAll: Http['interruptAll'];
   readonly store: Store;
   readonly commits: GroupCommit;
+  readonly bodies: BodyInterpreter;
   readonly trail: AuditTrail;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
@@ -117,6 +118,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     server,
     store,
     commits,
+    bodies,
     trail,
     metrics,
     readiness,
@@ -127,7 +129,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     handlers,
     interruptAll: (problem) => {
       interruptAll(problem);
-      bodies.close();
+      void bodies.close();
     },
     stopAccepting: () => {
       stopping = true;

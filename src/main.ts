@@ -159,6 +159,7 @@ async function drain(
   clearTimeout(cutIdle);
   clearTimeout(cut);
   clearTimeout(cutAll);
+  await receiver.bodies.close();
   if (threadsLeft > 0)
     logger.warn({ threadsLeft }, 'threads of handlers are inside a system call and could not be ended');
   await Promise.all([receiver.secrets.stop(), receiver.watch.stop()]);

@@ -22,6 +22,8 @@ import {
  * default size with Node 24 and 26; never at 8).
  */
 const YOUNG_GENERATION_MB = 8;
+/** Bytes from which memory is cheaper handed over than cloned. */
+const MOVED_BYTES = 64 * 1024;
 
 export interface WorkerOptions extends ThreadSettings {
   readonly handler: string;
@@ -112,10 +114,13 @@ export class HandlerWorker {
 
   /** The thread leaves the run alone if it does not get to it within `beginWithinMs`. */
   start(run: number, delivery: ClaimedDelivery, beginWithinMs: number): void {
-    // A view is cloned with all that lies under it, which may be a whole pool of buffers.
-    const { body } = delivery;
-    const ownBody = body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
-    this.#send({ run, delivery: { ...delivery, body: ownBody }, beginBefore: monotonicMilliseconds() + beginWithinMs });
+    // A view is cloned with all that lies under it, which may be a whole pool of buffers; a copy of a large one that is handed over
+    // takes half the time of a clone. The delivery keeps its own: the run may begin anew in another thread.
+    const isLarge = delivery.body.byteLength >= MOVED_BYTES;
+    const isWhole = delivery.body.byteLength === delivery.body.buffer.byteLength;
+    const body = isWhole && !isLarge ? delivery.body : new Uint8Array(delivery.body);
+    const beginBefore = monotonicMilliseconds() + beginWithinMs;
+    this.#send({ run, delivery: { ...delivery, body }, beginBefore }, isLarge ? [body.buffer as ArrayBuffer] : []);
   }
 
   abort(run: number, cause: AbortCause): void {
@@ -144,8 +149,8 @@ export class HandlerWorker {
     return ended;
   }
 
-  #send(message: ToHandlerThread): void {
-    this.#thread.post(message);
+  #send(message: ToHandlerThread, move: ArrayBuffer[] = []): void {
+    this.#thread.post(message, move);
   }
 
   #hear(message: FromHandlerThread, listener: WorkerListener): void {

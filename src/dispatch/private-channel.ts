@@ -17,7 +17,7 @@ const FOR_EVER_MS = 2 ** 31 - 1;
 /** A thread, and a channel to it that code which runs there does not find. */
 export interface PrivateThread<Out> {
   readonly worker: Worker;
-  readonly post: (message: Out) => void;
+  readonly post: (message: Out, move?: ArrayBuffer[]) => void;
   /** Neither keeps the process from ending any more. */
   readonly unref: () => void;
 }
@@ -46,7 +46,7 @@ export function startPrivateThread<In, Out>(
   });
   return {
     worker,
-    post: (message) => own.postMessage(message),
+    post: (message, move = []) => own.postMessage(message, move),
     unref: () => {
       worker.unref();
       own.unref();

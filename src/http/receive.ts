@@ -10,7 +10,7 @@ import {
   type Verification,
 } from '../authenticate/index.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
-import type { Interpretation, ReadEvent } from '../events/interpret-body.ts';
+import { type Interpretation, LARGE_BODY_BYTES, type ReadEvent } from '../events/interpret-body.ts';
 import { typeLabel } from '../events/names.ts';
 import { readCharset, type UnreadableReason } from '../events/parse-body.ts';
 import type { Inbox } from '../inbox/accept.ts';
@@ -154,6 +154,15 @@ async function inspectHeaders(
   return inspection;
 }
 
+/** Large bodies are hashed one in each turn of the event loop: 10 MB take 20 ms, and several may be complete at once. */
+const turns = {
+  last: Promise.resolve(),
+  next(): Promise<void> {
+    this.last = this.last.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return this.last;
+  },
+};
+
 /** Ways in which a body that was to prove its sender ends before it is whole, for no fault of this receiver. */
 const UNFINISHED: ReadonlySet<ProblemCode> = new Set([
   'request-given-up',
@@ -187,6 +196,7 @@ async function readRawBody(
     if (inspection.verdict === 'pending' && isUnfinished) await options.failures.count(request, response);
     throw problem;
   });
+  if (body.byteLength > LARGE_BODY_BYTES) await ending(exchange, turns.next());
   exchange.note({ bytes: body.byteLength, bodySha256: hash('sha256', body, 'hex') });
   return body;
 }

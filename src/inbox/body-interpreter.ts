@@ -62,12 +62,12 @@ export class BodyInterpreter {
     });
   }
 
-  /** What waits is salvaged. */
-  close(): void {
+  /** What waits is salvaged. Resolves when the thread has ended. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#idle);
     for (const task of this.#tasks.splice(0)) this.#giveUp(task, 'the receiver is stopping');
-    this.#endThread();
+    await this.#endThread();
   }
 
   #post(): void {
@@ -108,7 +108,7 @@ export class BodyInterpreter {
 
   #goOn(): void {
     if (this.#tasks.length > 0) this.#post();
-    else this.#idle = setTimeout(() => this.#endThread(), IDLE_MS).unref();
+    else this.#idle = setTimeout(() => void this.#endThread(), IDLE_MS).unref();
   }
 
   #expire(id: number): void {
@@ -117,7 +117,7 @@ export class BodyInterpreter {
     if (task === undefined) return;
     this.#tasks.splice(at, 1);
     // The thread is at work on the first, and on no other.
-    if (at === 0) this.#endThread();
+    if (at === 0) void this.#endThread();
     this.#giveUp(task, 'it took too long');
     if (at === 0) this.#goOn();
   }
@@ -131,10 +131,10 @@ export class BodyInterpreter {
     this.#goOn();
   }
 
-  #endThread(): void {
+  async #endThread(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
-    void thread?.terminate();
+    await thread?.terminate();
   }
 
   #giveUp({ bytes, charset, resolve, timer }: Task, reason: string): void {

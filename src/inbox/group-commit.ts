@@ -1,13 +1,11 @@
 import type { AuditDraft } from '../audit/entry.ts';
 import { Problem, RowRefused, StoreUnavailable } from '../errors/problem.ts';
-import { keepOtherwise, type Part, type RefusedRow, type Waiting } from './keep-otherwise.ts';
+import { CommitQueue, leadOf } from './commit-queue.ts';
+import { keepOtherwise, type RefusedRow, type Waiting } from './keep-otherwise.ts';
 import type { Accept, AcceptResult, Batch, CommitResult, DeliveryOutcome, Quarantine, Store } from './store.ts';
 
 /** Seconds after which a sender that was refused may try again. */
 const RETRY_AFTER_SECONDS = 2;
-
-/** Bytes of bodies after which a transaction takes no more. */
-const BATCH_BYTES = 16 * 1024 * 1024;
 
 export interface GroupCommitOptions {
   readonly store: Pick<Store, 'commit'>;
@@ -40,7 +38,7 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #maxInFlight: number;
-  #queue: Waiting[] = [];
+  readonly #queue = new CommitQueue();
   /** A look at the queue is due. */
   #isScheduled = false;
   readonly #inFlight = new Set<Promise<void>>();
@@ -107,7 +105,7 @@ export class GroupCommit {
 
   #startCommits(): void {
     while (this.#inFlight.size < this.#maxInFlight) {
-      const parts = this.#takeParts();
+      const parts = this.#queue.take(this.#options.maxBatch, this.#leadsInFlight);
       const audits = this.#options.takeAudits();
       if (parts.length === 0 && audits.length === 0) return;
       const leads = parts.map(leadOf).filter((lead) => lead !== null);
@@ -120,29 +118,6 @@ export class GroupCommit {
       });
       this.#inFlight.add(commit);
     }
-  }
-
-  /** From the front of the queue; what has to wait for its lead keeps its place. */
-  #takeParts(): Waiting[] {
-    const { maxBatch } = this.#options;
-    const taken: Waiting[] = [];
-    const left: Waiting[] = [];
-    let bytes = 0;
-    for (const [index, part] of this.#queue.entries()) {
-      if (taken.length >= maxBatch || bytes >= BATCH_BYTES) {
-        left.push(...this.#queue.slice(index));
-        break;
-      }
-      const lead = leadOf(part);
-      if (lead !== null && this.#leadsInFlight.has(lead)) {
-        left.push(part);
-        continue;
-      }
-      bytes += bytesOf(part);
-      taken.push(part);
-    }
-    this.#queue = left;
-    return taken;
   }
 
   async #commit(parts: readonly Waiting[], audits: AuditDraft[]): Promise<void> {
@@ -185,15 +160,6 @@ export class GroupCommit {
     for (const { reject } of parts) reject(toProblem(error));
     this.#options.onFailure?.(error);
   }
-}
-
-function leadOf(part: Part): string | null {
-  return part.kind === 'accepts' ? part.value.event.lead : null;
-}
-
-function bytesOf(part: Part): number {
-  if (part.kind === 'accepts') return part.value.event.body.byteLength;
-  return part.kind === 'quarantines' ? part.value.body.byteLength : 0;
 }
 
 function toBatch(parts: readonly Waiting[], audits: AuditDraft[]): Batch {

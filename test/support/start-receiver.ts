@@ -75,6 +75,7 @@ async function end(receiver: Receiver): Promise<void> {
     receiver.server.closeAllConnections();
     await closed;
   }
+  await receiver.bodies.close();
   await receiver.secrets.stop();
   await receiver.commits.settle();
   await receiver.store.close();

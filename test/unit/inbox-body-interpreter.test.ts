@@ -111,7 +111,7 @@ describe('a body whose thread does not read it', () => {
 
   test('is refused where it cannot be an object', async () => {
     const { bodies } = makeInterpreter();
-    bodies.close();
+    await bodies.close();
     expect(await bodies.interpret(large('}'), null)).toEqual({ ok: false, reason: 'not-json' });
     expect(await bodies.interpret(Buffer.from(`[${' '.repeat(LARGE_BODY_BYTES)}]`), null)).toMatchObject({ ok: false });
     const late = Buffer.from(`${' '.repeat(LARGE_BODY_BYTES)}{"event_type":"email_sent"}`);
@@ -121,7 +121,7 @@ describe('a body whose thread does not read it', () => {
   test('is kept where the receiver stops while it waits', async () => {
     const { bodies, salvaged } = makeInterpreter({ startThread: inThread(`${ON_MESSAGE}for (;;);})`) });
     const readings = [bodies.interpret(large(''), null), bodies.interpret(large('"n":2,'), null)];
-    bodies.close();
+    void bodies.close();
     expect(await Promise.all(readings)).toMatchObject([{ ok: true }, { ok: true }]);
     expect(salvaged).toHaveLength(2);
   });

@@ -24,7 +24,13 @@ import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
 import { createWriterThread, type StartListener, startWriterThread } from './start-thread.ts';
-import type { FromThread, OperationName, ThreadError, ThreadOptions } from './thread-protocol.ts';
+import {
+  blocksToMove,
+  type FromThread,
+  type OperationName,
+  type ThreadError,
+  type ThreadOptions,
+} from './thread-protocol.ts';
 
 /** Milliseconds after which a caller is told; what it asked for may still happen. */
 const CALL_LIMIT_MS = 5_000;
@@ -170,7 +176,7 @@ export class SqliteStore implements Store {
       );
       // The thread answers with what the operation of this name returned: the map in operations.ts ties the two.
       this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject, timer });
-      worker.postMessage({ id, operation, values });
+      worker.postMessage({ id, operation, values }, blocksToMove(operation, values));
     });
   }
 

@@ -11,7 +11,13 @@ import { migrate, refuseForeignFile } from './migrate.ts';
 import { createOperations } from './operations.ts';
 import { holdForUpgrade, holdServiceLock, nameHolder, type ServiceLock } from './service-lock.ts';
 import { isRowFault, isSqliteError } from './sqlite-error.ts';
-import type { FromThread, ThreadError, ThreadOptions, ToThread } from './thread-protocol.ts';
+import {
+  blocksToMove,
+  type FromThread,
+  type ThreadError,
+  type ThreadOptions,
+  type ToThread,
+} from './thread-protocol.ts';
 
 // This thread owns the file: an fsync or a checkpoint stalls it, and no request.
 
@@ -21,7 +27,7 @@ const LOOK_MS = 250;
 const port = parentPort;
 if (port === null) throw new Error('writer-thread.ts is started as a thread');
 const options = workerData as ThreadOptions;
-const send = (message: FromThread): void => port.postMessage(message);
+const send = (message: FromThread, move: ArrayBuffer[] = []): void => port.postMessage(message, move);
 
 try {
   serve();
@@ -63,7 +69,8 @@ function serve(): void {
     try {
       // The caller's types tie values to the operation (SqliteStore.#call); they are lost on the way through the port.
       const run = operations[operation] as (...values: readonly unknown[]) => unknown;
-      send({ id, value: run(...values) });
+      const value = run(...values);
+      send({ id, value }, blocksToMove(operation, value));
     } catch (error) {
       send({ id, error: describe(error) });
       if (mustReopen(error)) end();
