@@ -83,6 +83,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     commits,
     handlers: () => routes.routes,
     retentionMs: settings.retentionMs,
+    maxEventAgeMs: settings.maxEventAgeMs,
     interpret: (bytes, charset) => bodies.interpret(bytes, charset),
   });
   const readiness = new Readiness(store, {

@@ -87,7 +87,7 @@ export function reconcileAlone(
 async function run(tools: InstantlyTools, url: string, options: ReconcileCommand): Promise<ReconcileReport> {
   const { settings, store, reader, signal } = tools;
   const now = Date.now();
-  const { retentionMs } = settings;
+  const { retentionMs, maxEventAgeMs } = settings;
   const oldest = options.includeSucceeded === true ? now - retentionMs : await oldestOfUse({ store, retentionMs }, now);
   const undated = await UndatedGroups.read(store);
   if (options.since !== undefined && options.since < oldest) {
@@ -103,6 +103,7 @@ async function run(tools: InstantlyTools, url: string, options: ReconcileCommand
         commits: commitTo(store, AT_ONCE),
         handlers: () => handlers,
         retentionMs,
+        maxEventAgeMs,
       }),
       url,
       search: await findSearch(reader, url, signal),

@@ -65,6 +65,7 @@ async function accept(
     commits: commitTo(store, 1),
     handlers: () => handlers,
     retentionMs: settings.retentionMs,
+    maxEventAgeMs: settings.maxEventAgeMs,
   });
   try {
     return await inbox.accept(delivery, event, { draft, startedAt }, id);

@@ -65,6 +65,7 @@ export function buildSettings(
     }),
     audit: buildAudit(parsed, secrets.auditKey),
     retentionMs: parsed.RETENTION_DAYS * DAY,
+    maxEventAgeMs: parsed.MAX_EVENT_AGE,
     minFreeDiskBytes: parsed.MIN_FREE_DISK,
     metricsToken: parsed.METRICS_TOKEN,
     metricsAllow: parsed.METRICS_ALLOW,

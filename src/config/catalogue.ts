@@ -92,6 +92,11 @@ export const CATALOGUE = {
     default: '30',
     meaning: 'Days that finished events and their deduplication keys are kept.',
   },
+  MAX_EVENT_AGE: {
+    group: 'Storage',
+    default: 'off',
+    meaning: 'Age (24h, 7d) from which an event, by its own timestamp, is kept in quarantine; against replays.',
+  },
   MIN_FREE_DISK: {
     group: 'Storage',
     default: '200mb',

@@ -22,6 +22,8 @@ import type { Settings } from './settings.ts';
 import { type ParsedSettings, settingsSchema } from './settings-schema.ts';
 import { findMistypedNames } from './suggest-name.ts';
 
+const DAY_MS = 86_400_000;
+
 const LISTS: ReadonlySet<SettingName> = new Set(['INSTANTLY_SECRET', 'INSTANTLY_WEBHOOK_TOKEN']);
 /** A path may hold any character, and a key that entries are sealed with is what it is. */
 const UNEXAMINED: ReadonlySet<SettingName> = new Set(['HANDLERS_DIR', 'AUDIT_KEY']);
@@ -66,6 +68,7 @@ export function loadSettings(options: LoadOptions): Settings {
     ...environment.warnings,
     ...warnings,
     ...findWeaknesses(whole),
+    ...findReplayGap(whole),
     ...secrets.warnings,
   ]);
 }
@@ -83,6 +86,14 @@ function findAbsentHandlers(
     : [
         `HANDLERS_DIR names a folder that does not exist (a relative path starts at ${show(cwd)}); make the folder, correct the path, or unset it`,
       ];
+}
+
+/** An event whose content is forgotten before it is too old counts as new meanwhile. */
+function findReplayGap({ MAX_EVENT_AGE: maxAgeMs, RETENTION_DAYS: days }: ParsedSettings): string[] {
+  if (maxAgeMs === undefined || maxAgeMs <= days * DAY_MS) return [];
+  return [
+    'MAX_EVENT_AGE is longer than RETENTION_DAYS, after which a repeated event counts as new; lower it, or raise RETENTION_DAYS',
+  ];
 }
 
 function listPlaces(parsed: Partial<ParsedSettings>, environment: Environment, cwd: string): Places {

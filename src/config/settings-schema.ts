@@ -4,7 +4,7 @@ import { parseDatabaseUrl } from './parse-database-url.ts';
 import { parseHeaderName, parseHost, parseWebhookPath } from './parse-http-names.ts';
 import { parseBearerToken, parseKeys, parseOneSecret } from './parse-keys.ts';
 import { parseNetworks } from './parse-networks.ts';
-import { parseWholeNumber } from './parse-number.ts';
+import { parseDuration, parseWholeNumber } from './parse-number.ts';
 import { parseSize } from './parse-size.ts';
 import { parseHttpsUrl, parseSqliteUrl } from './parse-url.ts';
 import { fault, type Parsed } from './parsed.ts';
@@ -12,6 +12,8 @@ import { Secret } from './secret.ts';
 import { SCHEME_NAMES } from './signature-schemes.ts';
 
 const DAY_SECONDS = 86_400;
+const MINUTE_MS = 60_000;
+const DAY_MS = DAY_SECONDS * 1_000;
 const KB = 1024;
 const MB = KB ** 2;
 const GB = KB ** 3;
@@ -75,6 +77,9 @@ export function settingsSchema(cwd: string) {
     SPILL_LIMIT: size(MB, 1024 * GB).prefault(CATALOGUE.SPILL_LIMIT.default),
     ROLE: word('all', 'receiver', 'worker').prefault(CATALOGUE.ROLE.default),
     RETENTION_DAYS: days(3650).prefault(CATALOGUE.RETENTION_DAYS.default),
+    MAX_EVENT_AGE: parsedBy((text) => parseDuration(text, MINUTE_MS, 3650 * DAY_MS)).prefault(
+      CATALOGUE.MAX_EVENT_AGE.default,
+    ),
     MIN_FREE_DISK: size(0, 1024 * GB).prefault(CATALOGUE.MIN_FREE_DISK.default),
     HANDLERS_DIR: z.string().prefault(CATALOGUE.HANDLERS_DIR.default),
     STRICT_HANDLERS: word('on', 'off').optional(),

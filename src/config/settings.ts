@@ -33,6 +33,8 @@ export interface Settings {
   readonly http: HttpSettings;
   readonly audit: AuditSettings;
   readonly retentionMs: number;
+  /** From which an event is not taken; `undefined`: whatever its age. */
+  readonly maxEventAgeMs: number | undefined;
   readonly minFreeDiskBytes: number;
   readonly metricsToken: Secret | undefined;
   /** Whom /metrics answers while no token is set. */

@@ -58,7 +58,14 @@ function digest(data: string | Uint8Array): Uint8Array {
 /**
  * Epoch milliseconds after which the same content counts as new. Only for an hour where the payload does not say when it
  * happened: two like events of different days would then read alike, and the second must not be lost.
+ *
+ * @param refusesReplays whether the operator would rather lose such a one than run a repeated one
  */
-export function dedupUntil(facts: Pick<EventFacts, 'timestamp'>, receivedAt: number, retentionMs: number): number {
-  return receivedAt + (facts.timestamp === null ? HOUR_MS : retentionMs);
+export function dedupUntil(
+  facts: Pick<EventFacts, 'timestamp'>,
+  receivedAt: number,
+  retentionMs: number,
+  refusesReplays = false,
+): number {
+  return receivedAt + (facts.timestamp === null && !refusesReplays ? HOUR_MS : retentionMs);
 }

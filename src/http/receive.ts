@@ -13,7 +13,7 @@ import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { type Interpretation, LARGE_BODY_BYTES, type ReadEvent } from '../events/interpret-body.ts';
 import { typeLabel } from '../events/names.ts';
 import { readCharset, type UnreadableReason } from '../events/parse-body.ts';
-import type { Inbox } from '../inbox/accept.ts';
+import { type Inbox, TOO_OLD } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Exchange } from './exchange.ts';
@@ -27,7 +27,7 @@ export interface ReceiveOptions {
   readonly authenticator: () => Authenticator;
   /** What the audit calls the token at this position. */
   readonly tokenIdAt: (position: number) => string | undefined;
-  readonly inbox: Pick<Inbox, 'interpret' | 'accept' | 'quarantine'>;
+  readonly inbox: Pick<Inbox, 'interpret' | 'accept' | 'quarantine' | 'isTooOld'>;
   readonly budget: BufferBudget;
   readonly bodyLimitBytes: number;
   readonly failures: FailureLimit;
@@ -53,6 +53,12 @@ export function createReceive(options: ReceiveOptions) {
     const event = interpreted instanceof Promise ? await ending(exchange, interpreted) : interpreted;
     if (!event.ok) throw await quarantine(options, exchange, proven, event.reason, 'unreadable-body');
     exchange.note({ eventType: typeLabel(event.facts.type) });
+    if (options.inbox.isTooOld(event.facts)) {
+      // 200 as for any other event, or the sender would send it again and again.
+      const id = await committing(exchange, options.inbox.quarantine(delivery, TOO_OLD, exchange.pendingAudit(200)));
+      answer(response, exchange, { status: 'quarantined', id });
+      return;
+    }
     const result = await committing(exchange, options.inbox.accept(delivery, event, exchange.pendingAudit(200)));
     if (result.status === 'accepted') options.onAccepted(event.facts);
     answer(response, exchange, result);
@@ -219,9 +225,13 @@ function noteProof(
   return delivery;
 }
 
-function answer(response: Response, exchange: Exchange, result: AcceptResult): void {
+function answer(
+  response: Response,
+  exchange: Exchange,
+  result: AcceptResult | { readonly status: 'quarantined'; readonly id: string },
+): void {
   exchange.end(200, result.status);
-  exchange.note({ eventId: result.id });
+  exchange.note(result.status === 'quarantined' ? { quarantineId: result.id } : { eventId: result.id });
   const text = `{"status":"${result.status}","id":"${result.id}"}`;
   writeAnswer(response, exchange, { status: 200, type: 'application/json; charset=utf-8', text });
 }

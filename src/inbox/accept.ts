@@ -9,11 +9,16 @@ import type { AcceptResult, DeliveryRoute, HandlerRoute, PendingAudit } from './
 
 export type { ReadEvent };
 
+/** Why an event is in quarantine that can be read. */
+export const TOO_OLD = 'too-old';
+
 export interface InboxOptions {
   readonly commits: Pick<GroupCommit, 'accept' | 'quarantine'>;
   /** The handlers that new events go to now. */
   readonly handlers: () => readonly HandlerRoute[];
   readonly retentionMs: number;
+  /** MAX_EVENT_AGE. */
+  readonly maxEventAgeMs?: number | undefined;
   /** Default: {@link interpretBody}, in the thread that calls. */
   readonly interpret?: Inbox['interpret'];
 }
@@ -40,6 +45,7 @@ export class Inbox {
     refuseUnproven(delivery);
     const receivedAt = Date.now();
     const { facts, dedupKey, charset } = event;
+    const { retentionMs, maxEventAgeMs } = this.#options;
     return this.#options.commits.accept({
       event: {
         id: newId(),
@@ -48,7 +54,7 @@ export class Inbox {
         principal: delivery.principal,
         source: delivery.source,
         dedupKey,
-        dedupUntil: dedupUntil(facts, receivedAt, this.#options.retentionMs),
+        dedupUntil: dedupUntil(facts, receivedAt, retentionMs, maxEventAgeMs !== undefined),
         body: delivery.body,
         charset,
       },
@@ -58,8 +64,19 @@ export class Inbox {
     });
   }
 
-  /** Keeps the bytes of a proven sender that cannot be read as an event. Resolves and throws as `accept` does. */
-  quarantine(delivery: AuthenticDelivery, reason: UnreadableReason, audit: PendingAudit): Promise<string> {
+  /** Whether a delivery of it may be one that was recorded and is sent again. Without a timestamp an event has no age; one from
+   * the future has it later. */
+  isTooOld({ timestamp }: Pick<ReadEvent['facts'], 'timestamp'>): boolean {
+    const { maxEventAgeMs } = this.#options;
+    return maxEventAgeMs !== undefined && timestamp !== null && Date.now() - timestamp > maxEventAgeMs;
+  }
+
+  /** Keeps the bytes of a proven sender that cannot be read as an event, or are too old for one. Resolves and throws as `accept` does. */
+  quarantine(
+    delivery: AuthenticDelivery,
+    reason: UnreadableReason | typeof TOO_OLD,
+    audit: PendingAudit,
+  ): Promise<string> {
     refuseUnproven(delivery);
     return this.#options.commits.quarantine({
       id: newId(),

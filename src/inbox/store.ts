@@ -200,7 +200,7 @@ export type QuarantineState = 'held' | 'retried';
 export interface Quarantine {
   readonly id: string;
   readonly receivedAt: number;
-  /** A stable word: one of `UnreadableReason`, or `not-storable`. */
+  /** A stable word: one of `UnreadableReason`, `too-old` or `not-storable`. */
   readonly reason: string;
   readonly principal: string;
   readonly contentType: string | null;

@@ -1,4 +1,5 @@
 import type { AuditValue } from '../audit/entry.ts';
+import { TOO_OLD } from '../inbox/accept.ts';
 import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
 import { InstantlyApiError } from './api-error.ts';
 import { pause } from './pause.ts';
@@ -23,7 +24,7 @@ export interface ConfirmOptions {
 export interface Confirmation {
   /** Milliseconds from asking for the test until its delivery was found in the audit log. */
   readonly afterMs: number;
-  readonly reason: 'accepted' | 'duplicate';
+  readonly reason: 'accepted' | 'duplicate' | typeof TOO_OLD;
 }
 
 /**
@@ -84,7 +85,8 @@ async function findDelivery(
       const { reason } = metadata;
       if (action !== 'webhook.receive' || result !== 'success') continue;
       if (tokenId === null ? metadata['tokenId'] === undefined : metadata['tokenId'] !== tokenId) continue;
-      if (reason === 'accepted' || reason === 'duplicate') deliveries.push({ reason, eventId: metadata['eventId'] });
+      if (reason === 'accepted' || reason === 'duplicate' || reason === TOO_OLD)
+        deliveries.push({ reason, eventId: metadata['eventId'] });
     }
     cursor = tail.cursor;
     if (tail.entries.length < PAGE) return { deliveries, cursor };

@@ -389,3 +389,10 @@ describe('with create: false', () => {
     expect(read({ NODE_ENV: 'production' }, makeFolder()).production).toBe(true);
   });
 });
+
+test('an event that is forgotten before it is too old is warned of', () => {
+  expect(load({ MAX_EVENT_AGE: '30d' }).warnings).toEqual([]);
+  const { warnings, maxEventAgeMs } = load({ MAX_EVENT_AGE: '31d' });
+  expect(maxEventAgeMs).toBe(31 * 86_400_000);
+  expect(warnings).toEqual([expect.stringMatching(/^MAX_EVENT_AGE is longer than RETENTION_DAYS, .*; lower it/)]);
+});

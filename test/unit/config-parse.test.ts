@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { parseHeaderName, parseHost, parseWebhookPath } from '../../src/config/parse-http-names.ts';
 import { parseKeys } from '../../src/config/parse-keys.ts';
 import { parseNetworks } from '../../src/config/parse-networks.ts';
-import { parseWholeNumber } from '../../src/config/parse-number.ts';
+import { parseDuration, parseWholeNumber } from '../../src/config/parse-number.ts';
 import { formatSize, parseSize } from '../../src/config/parse-size.ts';
 import { parseHttpsUrl, parseSqliteUrl } from '../../src/config/parse-url.ts';
 import type { Parsed } from '../../src/config/parsed.ts';
@@ -317,4 +317,29 @@ describe('networks', () => {
     '10.0.0/8',
     'example.com',
   ])('%j is refused', (text) => expect(has(text, '10.0.0.1')).toBe('refused'));
+});
+
+describe('a duration', () => {
+  const parse = (text: string) => parseDuration(text, 60_000, 10 * 86_400_000);
+
+  test.each<[string, number | undefined]>([
+    ['off', undefined],
+    ['OFF', undefined],
+    ['60s', 60_000],
+    ['90m', 5_400_000],
+    ['24h', 86_400_000],
+    ['24 H', 86_400_000],
+    ['10d', 864_000_000],
+  ])('%s', (text, value) => {
+    expect(parse(text)).toEqual({ value });
+  });
+
+  test.each(['', '0', '24', '59s', '11d', '-1h', '1.5h', '1w', 'h', '1hh', '9'.repeat(20), 'constructor', '1 day'])(
+    '"%s" is refused, with its form and its bounds',
+    (text) => {
+      expect(parse(text)).toEqual({
+        faults: ['must be off, or a duration such as 90m, 24h or 7d, from 1m to 10d'],
+      });
+    },
+  );
 });

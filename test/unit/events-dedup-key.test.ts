@@ -208,6 +208,10 @@ describe('how long a key is remembered', () => {
   test('for an hour where it does not', () => {
     expect(dedupUntil({ timestamp: null }, receivedAt, RETENTION_MS)).toBe(receivedAt + 3_600_000);
   });
+
+  test('for the retention there too where the operator refuses replays', () => {
+    expect(dedupUntil({ timestamp: null }, receivedAt, RETENTION_MS, true)).toBe(receivedAt + RETENTION_MS);
+  });
 });
 
 function nextDouble(value: number): number {
