@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createTokenReader, type ReadToken } from './authenticate/index.ts';
 import type { Metrics } from './compose-metrics.ts';
@@ -10,10 +9,11 @@ import { LiveSettings } from './live-settings.ts';
 import { createSecretMetrics } from './metrics/secret-metrics.ts';
 import { PresenceReporter } from './presence-reporter.ts';
 import { SecretAges } from './secret-ages.ts';
+import { TokenCopy } from './token-copy.ts';
 import { TokenSource } from './token-source.ts';
 
-/** In the data folder, where the store lies elsewhere. */
-const COPY = 'rotated-tokens.json';
+/** Milliseconds; the start waits for it while it is not known which tokens were retired. */
+const ASK_LIMIT_MS = 5_000;
 
 export interface SecretParts {
   readonly settings: Settings;
@@ -49,9 +49,11 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
       : new TokenSource({
           store,
           settings: () => live.current,
-          copy: settings.store.kind === 'postgres' ? join(settings.dataDir, COPY) : undefined,
+          copy: TokenCopy.fileIn(settings.dataDir),
+          askInstantly: () => readCarried(live.current, record),
           record,
           onChange: (minted) => void ages.refresh(live.current, minted),
+          onReplaced: () => live.reload('a rotation has replaced a token of the settings'),
           logger,
         });
   await tokens?.load();
@@ -70,6 +72,7 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
     read: () => ({
       role: settings.role,
       tokens: [...(tokens?.accepted ?? [])],
+      doubtful: [...(tokens?.doubtful ?? [])],
       apiKeys: fingerprintApiKeys(live.current),
     }),
     logger,
@@ -89,6 +92,23 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
       await presence.stop();
     },
   };
+}
+
+/** The tokens that our webhooks at Instantly carry; `undefined`: there is no key to ask it with, or no address to know them by. */
+async function readCarried(
+  { instantly, authentication }: Settings,
+  record: AuditTrail['record'],
+): Promise<string[] | undefined> {
+  const { webhookUrl } = instantly;
+  if (webhookUrl === undefined || instantly.readKey === undefined) return undefined;
+  const [{ openAccounts }, { ownWebhooks }, { candidatesOf }] = await Promise.all([
+    import('./instantly/open-accounts.ts'),
+    import('./instantly/register-webhook.ts'),
+    import('./instantly/header-token.ts'),
+  ]);
+  const { reader } = openAccounts({ ...instantly, writeKey: undefined }, 'service', record);
+  const all = await reader?.webhooks(AbortSignal.timeout(ASK_LIMIT_MS));
+  return all && ownWebhooks(all, webhookUrl).flatMap((one) => candidatesOf(one, authentication.tokenHeader));
 }
 
 function metricsTokenReader({ metricsToken }: Settings): ReadToken | undefined {

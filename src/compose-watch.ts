@@ -20,7 +20,7 @@ const REFUSED = -2;
 export interface WatchParts {
   readonly live: LiveSettings;
   /** `undefined`: this process takes no webhooks. */
-  readonly tokens: Pick<TokenSource, 'accepted'> | undefined;
+  readonly tokens: Pick<TokenSource, 'accepted' | 'compare' | 'isOn'> | undefined;
   /** Names this process. */
   readonly owner: string;
   readonly store: Store;
@@ -113,6 +113,7 @@ export class RegistrationWatch {
       onState: (state, refused) => {
         this.#state = state;
         this.#refused = refused;
+        tokens?.compare(state.webhooks.flatMap(({ token }) => token ?? []));
       },
       onAccepted: (facts: ReadEvent['facts']) => {
         this.#reconciled.inc();
@@ -126,7 +127,7 @@ export class RegistrationWatch {
   /** With the token alone, or a wrong one: where a webhook carries none, something in front may sign what it sends. */
   #isRefused(token: string | null): boolean {
     const { live, tokens } = this.#parts;
-    if (tokens === undefined || tokens.accepted.length === 0) return false;
+    if (tokens === undefined || !tokens.isOn) return false;
     const { INSTANTLY_SECRET: signing = 'generated' } = live.current.secretOrigins;
     return token === null ? signing === 'generated' : !tokens.accepted.includes(token);
   }

@@ -89,6 +89,8 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
   const readiness = new Readiness(store, {
     orphaned: metrics.orphaned,
     faultyHandlerFiles: async () => handlers.faulty(),
+    retiredTokensInSettings: async () => secrets.tokens?.replacedCount ?? 0,
+    doubtfulTokens: async () => secrets.tokens?.doubtful.length ?? 0,
   });
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Store } from './inbox/store.ts';
-import { forgetOthers, livePresences, type Presence, reportPresence, signOff } from './instantly/presence.ts';
+import { forgetOthers, livePresences, reportPresence, signOff } from './instantly/presence.ts';
 
 const LOOK_MS = 1_000;
 /** Milliseconds after which a process tells of itself again though nothing has changed. */
@@ -12,7 +12,7 @@ export interface PresenceReporterOptions {
   readonly owner: string;
   /** Whether no other process can serve on this store. */
   readonly isAlone: boolean;
-  readonly read: () => Presence;
+  readonly read: () => Parameters<typeof reportPresence>[2];
   readonly logger: Pick<Logger, 'warn'>;
 }
 

@@ -1,54 +1,73 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { AuditDraft } from './audit/entry.ts';
 import { draft } from './audit/make-draft.ts';
-import {
-  type Authenticator,
-  createAuthenticator,
-  fingerprintTokens,
-  type TokenChanges,
-  tokenId,
-} from './authenticate/index.ts';
+import { type Authenticator, digestToken, fingerprintTokens, tokenId } from './authenticate/index.ts';
 import type { Settings } from './config/settings.ts';
+import { SettingsError } from './errors/problem.ts';
 import type { Store } from './inbox/store.ts';
 import {
   EMPTY_BOOK,
-  isRetired,
-  mintedTokensAt,
-  parseTokenBook,
+  identifyToken,
+  identifyTokens,
+  type KnownToken,
+  markRetirements,
+  type Retirement,
   readTokenBook,
   settleBook,
   type TokenBook,
+  UnreadableBook,
+  withRetirements,
   writeTokenBook,
 } from './instantly/token-book.ts';
+import { TokenCopy } from './token-copy.ts';
+import { TokenWarnings } from './token-warnings.ts';
+import { bringIntoForce, type InForce, type Knowledge, type OwnTokens } from './tokens-in-force.ts';
 
 const REFRESH_MS = 3_000;
+/** Between two questions to Instantly while it is not known which tokens were retired. */
+const ASK_MS = 30_000;
+const LEAST_CHARACTERS = 16;
+
+const LOST =
+  'the record of the rotated tokens in the store cannot be read, so any token of INSTANTLY_WEBHOOK_TOKEN may be a retired one, and none is let in; where a newer release has written the record, start that one; otherwise set the keys of Instantly and PUBLIC_URL (the token that its webhook carries is let in then) and run "secrets rotate", or make a new token ("secrets new"), set it alone, give it to Instantly, and run "secrets reset --yes"';
 
 export interface TokenSourceOptions {
   readonly store: Pick<Store, 'readDocument' | 'writeDocument'>;
   readonly settings: () => Settings;
-  /** Where the record is kept for a start without the store; `undefined`: the store is on this machine. */
-  readonly copy: string | undefined;
+  /** Where this machine remembers the record, for a start without the store and for a store that has lost it. */
+  readonly copy: string;
+  /** The tokens that our webhooks at Instantly carry; `undefined`: Instantly is not asked. */
+  readonly askInstantly: () => Promise<readonly string[] | undefined>;
   readonly record: (entry: AuditDraft) => void;
   /** After another authenticator has come into force. */
   readonly onChange: (mintedFingerprints: readonly string[]) => void;
-  readonly logger: Pick<Logger, 'info' | 'warn'>;
-}
-
-interface InForce {
-  readonly authenticator: Authenticator;
-  /** By position, from 1. */
-  readonly fingerprints: readonly string[];
-  readonly accepted: readonly string[];
-  readonly minted: readonly string[];
+  /** A rotation has replaced a token of the settings meanwhile, and may have written them. */
+  readonly onReplaced: () => void;
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
 /** The authenticator that is in force: by the settings, and by what rotations have made of their tokens. */
 export class TokenSource {
   readonly #options: TokenSourceOptions;
+  readonly #copy: TokenCopy;
+  readonly #warnings: TokenWarnings;
   #book: TokenBook = EMPTY_BOOK;
   #version = 0;
+  /** Of this machine's copy: they count though the store has lost them. */
+  #remembered: readonly Retirement[] = [];
+  /** The store lacks some of them. */
+  #hasLost = false;
+  /** No record has been seen since the start, because the store is away and this machine remembers none. */
+  #isBlind = false;
+  /** Carried by our webhooks at Instantly; `undefined`: not known. Asked for only while the record is not known. */
+  #carried: readonly KnownToken[] | undefined;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #own: OwnTokens;
   #inForce: InForce;
+  #latest = 0;
+  /** Positions for which the settings were read anew, and those of the last look. */
+  #replaced = '';
+  #seenReplaced = '';
   #isStale = false;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
@@ -56,6 +75,16 @@ export class TokenSource {
   /** @throws SettingsError where the settings hold no secret that can be used */
   constructor(options: TokenSourceOptions) {
     this.#options = options;
+    this.#copy = new TokenCopy(options.copy, options.logger);
+    this.#warnings = new TokenWarnings(options.logger);
+    const { authentication, audit } = options.settings();
+    const fingerprints = fingerprintTokens(audit.key, authentication.tokens);
+    const tokens = authentication.tokens.map((token, index) => ({
+      fingerprint: fingerprints[index] ?? '',
+      digest: digestToken(token.reveal()),
+      marks: [],
+    }));
+    this.#own = { authentication, tokens };
     this.#inForce = this.#build();
   }
 
@@ -74,6 +103,21 @@ export class TokenSource {
     return this.#inForce.accepted;
   }
 
+  /** Whether a token is asked for at all: where all are retired, none is let in. */
+  get isOn(): boolean {
+    return this.#inForce.fingerprints.length > 0;
+  }
+
+  /** Fingerprints of those of the settings of which it is not known whether they were retired. */
+  get doubtful(): readonly string[] {
+    return this.#inForce.doubtful.flatMap((position) => this.#inForce.fingerprints[position - 1] ?? []);
+  }
+
+  /** Tokens of the settings that a rotation has replaced. */
+  get replacedCount(): number {
+    return this.#inForce.replaced.length;
+  }
+
   /** Whether the token at this position of the settings still lets in. */
   isAccepted(position: number): boolean {
     const { fingerprints, accepted } = this.#inForce;
@@ -84,14 +128,23 @@ export class TokenSource {
     return this.#inForce.minted;
   }
 
-  /** To be awaited before the first request: what was retired must not let anybody in, what was made must. */
+  /**
+   * To be awaited before the first request: what was retired must not let anybody in, what was made must.
+   *
+   * @throws SettingsError where the record cannot be read and nothing else tells which tokens are current
+   */
   async load(): Promise<void> {
+    const copy = this.#copy.read(this.#options.settings().audit.key);
+    this.#remembered = copy?.retirements ?? [];
     try {
       await this.#read();
     } catch (error) {
-      this.#readCopy(error);
+      this.#startWithout(error, copy);
     }
-    this.#apply();
+    await this.#bringAbout();
+    const isHelpless = this.#book.isLost && copy === undefined && this.#carried === undefined;
+    this.#replaced = this.#inForce.replaced.join();
+    if (isHelpless && this.accepted.length === 0 && this.#own.tokens.length > 0) throw new SettingsError([LOST]);
   }
 
   start(): void {
@@ -115,10 +168,11 @@ export class TokenSource {
     try {
       await this.#read();
       await this.#settle();
-      this.#apply();
+      await this.#bringAbout();
       this.#isStale = false;
+      this.#noteReplaced();
     } catch (error) {
-      this.#apply();
+      await this.#bringAbout();
       // Once for each outage.
       if (!this.#isStale)
         this.#options.logger.warn({ err: error }, 'the record of the rotated tokens could not be brought up to date');
@@ -126,20 +180,41 @@ export class TokenSource {
     }
   }
 
+  /** @param carried fingerprints of the tokens that our webhooks at Instantly carry */
+  compare(carried: readonly string[]): void {
+    this.#warnings.compare(carried, this.#inForce, this.#own.tokens, this.#book);
+  }
+
+  /** One look after it was seen: the command writes the settings as the last thing it does. */
+  #noteReplaced(): void {
+    const replaced = this.#inForce.replaced.join();
+    const isNew = replaced !== this.#replaced && replaced === this.#seenReplaced;
+    this.#seenReplaced = replaced;
+    if (!isNew) return;
+    this.#replaced = replaced;
+    if (replaced !== '') this.#options.onReplaced();
+  }
+
   async #read(): Promise<void> {
-    const { book, version } = await readTokenBook(this.#options.store);
-    if (version !== this.#version) this.#keepCopy(book);
-    this.#book = book;
+    const { store, settings } = this.#options;
+    const { book, version } = await readTokenBook(store, settings().audit.key);
+    const whole = withRetirements(book, this.#remembered);
+    this.#hasLost = whole !== book;
+    if (version !== this.#version) this.#copy.keep(whole);
+    this.#book = whole;
     this.#version = version;
+    this.#isBlind = false;
   }
 
   /** Whoever writes it audits it; of several processes one does. */
   async #settle(): Promise<void> {
-    const now = Date.now();
-    const { book, retired } = settleBook(this.#book, now);
-    if (retired.length === 0) return;
+    const now = this.#now();
+    const marked = await markRetirements(this.#book, await this.#identify());
+    const { book, retired } = settleBook(marked, now);
+    if (retired.length === 0 && marked === this.#book && !this.#hasLost) return;
     this.#version = await writeTokenBook(this.#options.store, book, this.#version);
     this.#book = book;
+    this.#copy.keep(book);
     for (const fingerprint of retired) {
       const metadata = { tokenId: tokenId(fingerprint) };
       const entry = {
@@ -154,6 +229,50 @@ export class TokenSource {
     }
   }
 
+  /** Without the record in the store. */
+  #startWithout(error: unknown, copy: TokenBook | undefined): void {
+    const { logger } = this.#options;
+    const isUnreadable = error instanceof UnreadableBook;
+    this.#book = { ...(copy ?? EMPTY_BOOK), isLost: isUnreadable || copy?.isLost === true };
+    this.#isBlind = !isUnreadable && copy === undefined;
+    if (copy !== undefined)
+      logger.warn({ err: error }, 'the record of the rotated tokens could not be read; this machine goes by its copy');
+    else
+      logger.error({ err: error }, 'the record of the rotated tokens could not be read, and this machine has no copy');
+  }
+
+  /** Whatever is known by now comes into force. */
+  async #bringAbout(): Promise<void> {
+    if (!this.#book.isLost && !this.#isBlind) this.#carried = undefined;
+    else if (performance.now() - this.#askedAt > ASK_MS) {
+      this.#askedAt = performance.now();
+      this.#carried = (await this.#ask()) ?? this.#carried;
+    }
+    const { authentication } = this.#options.settings();
+    this.#own = { authentication, tokens: await this.#identify() };
+    this.#apply();
+  }
+
+  async #ask(): Promise<KnownToken[] | undefined> {
+    const { askInstantly, settings, logger } = this.#options;
+    try {
+      const carried = await askInstantly();
+      // One that can be guessed proves nothing, whoever has set it there.
+      const usable = carried?.filter((token) => token.length >= LEAST_CHARACTERS);
+      return (
+        usable &&
+        (await Promise.all(usable.map((token) => identifyToken(digestToken(token), settings().audit.key, this.#book))))
+      );
+    } catch (error) {
+      logger.warn({ err: error }, 'Instantly could not be asked which token its webhooks carry');
+      return undefined;
+    }
+  }
+
+  #identify(): Promise<KnownToken[]> {
+    return identifyTokens(this.#options.settings(), this.#book);
+  }
+
   #apply(): void {
     const before = this.#inForce;
     try {
@@ -162,48 +281,21 @@ export class TokenSource {
       this.#options.logger.warn({ err: error }, 'the secrets stay as they were');
       return;
     }
+    this.#warnings.warn(this.#inForce, this.#knowledge);
     if (before.accepted.join() !== this.#inForce.accepted.join()) this.#options.onChange(this.#inForce.minted);
   }
 
+  /** A clock that is set back lets nobody in again. */
+  #now(): number {
+    this.#latest = Math.max(this.#latest, Date.now());
+    return this.#latest;
+  }
+
   #build(): InForce {
-    const { authentication, audit } = this.#options.settings();
-    const now = Date.now();
-    const minted = mintedTokensAt(this.#book, now);
-    const own = fingerprintTokens(audit.key, authentication.tokens);
-    const retired = own.flatMap((fingerprint, index) => (isRetired(this.#book, fingerprint, now) ? [index + 1] : []));
-    const changes: TokenChanges = {
-      minted: minted.map(({ digest }) => Buffer.from(digest, 'hex')),
-      retired: new Set(retired),
-    };
-    const mintedFingerprints = minted.map(({ fingerprint }) => fingerprint);
-    return {
-      authenticator: createAuthenticator(authentication, Date.now, changes),
-      fingerprints: [...own, ...mintedFingerprints],
-      accepted: [...own.filter((_, index) => !changes.retired.has(index + 1)), ...mintedFingerprints],
-      minted: mintedFingerprints,
-    };
+    return bringIntoForce({ ...this.#own, ...this.#knowledge, now: this.#now() });
   }
 
-  #keepCopy(book: TokenBook): void {
-    const { copy } = this.#options;
-    if (copy === undefined) return;
-    try {
-      writeFileSync(`${copy}.new`, JSON.stringify(book), { mode: 0o600 });
-      renameSync(`${copy}.new`, copy);
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'the record of the rotated tokens could not be kept on this machine');
-    }
-  }
-
-  #readCopy(reason: unknown): void {
-    const { copy, logger } = this.#options;
-    logger.warn({ err: reason }, 'the record of the rotated tokens could not be read; this machine goes by its copy');
-    // There is none where the store was never reached from here.
-    if (copy === undefined || !existsSync(copy)) return;
-    try {
-      this.#book = parseTokenBook(readFileSync(copy, 'utf8'));
-    } catch (error) {
-      logger.warn({ err: error }, 'the copy cannot be read either; the tokens of the settings count');
-    }
+  get #knowledge(): Knowledge {
+    return { book: this.#book, carried: this.#carried, isBlind: this.#isBlind };
   }
 }

@@ -83,6 +83,8 @@ export interface TokenChanges {
   readonly minted: readonly Uint8Array[];
   /** Positions of those that let nobody in any more. */
   readonly retired: ReadonlySet<number>;
+  /** Positions of those of which that is not known now: they prove nothing, and their senders are to try again. */
+  readonly doubtful?: ReadonlySet<number>;
 }
 
 const NO_CHANGES: TokenChanges = { minted: [], retired: new Set() };
@@ -109,7 +111,8 @@ export function createAuthenticator(
       const signature = readClaim?.(rawHeaders, clock());
       const token = readToken?.(rawHeaders);
       const verdict = judge(settings.require, typeof signature === 'object', typeof token === 'number');
-      if (verdict === 'refused') return { verdict, reason: chooseReason(signature, token) };
+      if (verdict === 'refused')
+        return { verdict, reason: token === 'doubtful' ? token : chooseReason(signature, token) };
       return new Inspection(maker, { signature, token: typeof token === 'number' ? token : 0, verdict });
     },
 
@@ -126,9 +129,9 @@ export function createAuthenticator(
   };
 }
 
-function acceptedTokens(tokens: readonly Uint8Array[], { minted, retired }: TokenChanges): AcceptedToken[] {
+function acceptedTokens(tokens: readonly Uint8Array[], { minted, retired, doubtful }: TokenChanges): AcceptedToken[] {
   return [...tokens.map(digestToken), ...minted]
-    .map((digest, index) => ({ position: index + 1, digest }))
+    .map((digest, index) => ({ position: index + 1, digest, isDoubtful: doubtful?.has(index + 1) ?? false }))
     .filter(({ position }) => !retired.has(position));
 }
 

@@ -8,7 +8,7 @@ export {
   type Verification,
 } from './authenticator.ts';
 export { type AuthenticDelivery, type DeliverySource, isAuthentic } from './delivery.ts';
-export { fingerprintToken, fingerprintTokens, tokenId } from './fingerprint-token.ts';
+export { fingerprintToken, fingerprintTokens, markingOf, markToken, newMarking, tokenId } from './fingerprint-token.ts';
 export { leadsTo, plainPath } from './leads-to.ts';
 export type { Reason } from './read-header.ts';
 export { restoreLogged, restoreQuarantined } from './restore.ts';

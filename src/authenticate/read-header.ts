@@ -5,8 +5,18 @@
  * - `repeated`: a credential header stands there more than once. `too-long`: longer than any right one could be.
  * - `malformed`: not of the form that the scheme asks for. `stale`, `future`: signed outside the tolerance.
  * - `mismatch`: well formed, and made with none of the configured keys.
+ * - `doubtful`: a token of the settings of which it is not known now whether it was retired.
  */
-export type Reason = 'missing' | 'incomplete' | 'repeated' | 'too-long' | 'malformed' | 'stale' | 'future' | 'mismatch';
+export type Reason =
+  | 'missing'
+  | 'incomplete'
+  | 'repeated'
+  | 'too-long'
+  | 'malformed'
+  | 'stale'
+  | 'future'
+  | 'mismatch'
+  | 'doubtful';
 
 /** Characters; bounds the work that an unproven caller can ask for. */
 const MAX_CREDENTIAL_LENGTH = 4096;

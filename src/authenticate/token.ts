@@ -12,6 +12,8 @@ export interface AcceptedToken {
   readonly position: number;
   /** SHA-256 of its bytes. */
   readonly digest: Uint8Array;
+  /** It proves nothing for now, and its sender is to try again. */
+  readonly isDoubtful?: boolean;
 }
 
 /** Of a token as a header carries it. */
@@ -28,7 +30,9 @@ export function tokenScheme(tokens: readonly AcceptedToken[], header: string): R
     if (typeof found === 'string') return found;
     if (found.value === '') return 'malformed';
     const candidates = candidatesIn(found.value).map((candidate) => blind(digestToken(candidate)));
-    return tokens[firstMatch(candidates, expected) - 1]?.position ?? 'mismatch';
+    const match = tokens[firstMatch(candidates, expected) - 1];
+    if (match === undefined) return 'mismatch';
+    return match.isDoubtful === true ? 'doubtful' : match.position;
   };
 }
 

@@ -1,9 +1,9 @@
-import { fingerprintTokens, tokenId } from '../authenticate/index.ts';
+import { tokenId } from '../authenticate/index.ts';
 import { Secret } from '../config/secret.ts';
 import type { AuthenticationSettings, Settings } from '../config/settings.ts';
 import type { Store } from '../inbox/store.ts';
 import { awaitReceivers, mintToken } from '../instantly/mint-token.ts';
-import { isRetired, readTokenBook, writeTokenBook } from '../instantly/token-book.ts';
+import { identifyTokens, isRetired, readTokenBook, writeTokenBook } from '../instantly/token-book.ts';
 import { operateStore, operatorDraft, recordAction } from './open-store.ts';
 import { note } from './print.ts';
 
@@ -50,10 +50,11 @@ export class LentToken {
     const { authentication, audit } = this.#settings;
     if (authentication.tokens.length === 0) return undefined;
     return operateStore(this.#settings, async (store) => {
-      const { book, version } = await readTokenBook(store);
+      const { book, version } = await readTokenBook(store, audit.key);
       const now = Date.now();
-      const own = fingerprintTokens(audit.key, authentication.tokens);
-      const valid = authentication.tokens.filter((_, index) => !isRetired(book, own[index] ?? '', now));
+      const own = await identifyTokens(this.#settings, book);
+      const isValid = own.map((token) => !book.isLost && !isRetired(book, token, now));
+      const valid = authentication.tokens.filter((_, index) => isValid[index]);
       if (valid.length === own.length) return undefined;
       // One that stands behind a replaced one.
       if (valid.length > 0) return { ...authentication, tokens: valid };

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { keptSecretFile } from '../config/keep-secrets.ts';
 import { Secret } from '../config/secret.ts';
 import type { Settings } from '../config/settings.ts';
@@ -14,6 +15,21 @@ export function secretsInUse(settings: Settings): Secret[] {
     ...single.filter((secret) => secret !== undefined),
     ...(store.kind === 'postgres' ? passwordsIn(store.url) : []),
   ];
+}
+
+/** The file that the token of the settings is read from. */
+export interface TokenHome {
+  readonly path: string;
+  readonly isDotenv: boolean;
+}
+
+/** @returns `undefined`: a variable of the environment, which no command can change for another process */
+export function tokenHome({ generatedSecrets, secretFiles }: Settings): TokenHome | undefined {
+  const name = 'INSTANTLY_WEBHOOK_TOKEN';
+  const path = secretFiles[name] ?? generatedSecrets.find((one) => one.name === name)?.file;
+  if (path !== undefined) return { path, isDotenv: false };
+  if ((process.env[name] ?? '').trim() !== '') return undefined;
+  return { path: join(process.cwd(), '.env'), isDotenv: true };
 }
 
 /** Absolute paths of the files that hold a secret and nothing else, whether they are there or not. */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { DOTENV_LIMIT, errnoCode, explainUnreadable, readTextFile, UnreadableFile } from '../config/read-text-file.ts';
 import { replaceFile } from '../config/replace-file.ts';
@@ -22,14 +22,51 @@ export function setInDotenv(file: string, name: string, value: string): void {
   const start = before === '' || before.endsWith('\n') ? before : `${before}${end}`;
   const line = `${name}=${value}`;
   const after = empty.test(before) ? before.replace(empty, () => line) : `${start}${line}${end}`;
-  const now = parseEnv(after);
-  const others = new Set([...Object.keys(old), ...Object.keys(now)].filter((one) => one !== name));
-  if (now[name] !== value || [...others].some((one) => old[one] !== now[one])) {
+  if (!changesOnly(before, after, name, value)) {
     throw new Error(
       `${file} has a quotation mark that is not closed, so that a line added to it would not count; close it first`,
     );
   }
   write(file, after);
+}
+
+/**
+ * Gives a variable of a `.env` another value, wherever it is set there, whole or not at all: quotes, comments, line ends, all other
+ * lines, mode and owner stay.
+ *
+ * @param value of characters that need no quotes
+ * @throws Error where the file does not set it, cannot be read or written, or would not mean it
+ */
+export function replaceInDotenv(file: string, name: string, value: string): void {
+  const before = read(file);
+  const line = new RegExp(
+    `^([ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=[ \\t]*)("[^"]*"|'[^']*'|\`[^\`]*\`|[^#\\r\\n]*?)([ \\t]*(?:#.*)?)$`,
+    'gm',
+  );
+  const after = before.replace(line, (_, start: string, old: string, end: string) => {
+    const quote = /^["'`]/.exec(old)?.[0] ?? '';
+    return `${start}${quote}${value}${quote}${end}`;
+  });
+  if (after === before || !changesOnly(before, after, name, value))
+    throw new Error(`${file} does not set ${name} in a line of its own that could be replaced`);
+  write(file, `${hasMark(file) ? '\ufeff' : ''}${after}`);
+}
+
+function changesOnly(before: string, after: string, name: string, value: string): boolean {
+  const [old, now] = [parseEnv(before), parseEnv(after)];
+  const others = new Set([...Object.keys(old), ...Object.keys(now)].filter((one) => one !== name));
+  return now[name] === value && [...others].every((one) => old[one] === now[one]);
+}
+
+/** A byte order mark, which reading drops. */
+function hasMark(file: string): boolean {
+  return readFileSync(file).subarray(0, 3).equals(Buffer.from('\ufeff'));
+}
+
+/** The same for a file that holds a secret and nothing else; white space around it stays. */
+export function replaceSecretFile(file: string, value: string): void {
+  const before = read(file);
+  write(file, `${hasMark(file) ? '\ufeff' : ''}${before.replace(before.trim(), () => value)}`);
 }
 
 function read(file: string): string {

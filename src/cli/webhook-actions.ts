@@ -25,11 +25,11 @@ interface JsonOptions {
 export async function list({ limit, json }: JsonOptions & { readonly limit: number }): Promise<void> {
   const reports = await readInstantly(async ({ settings, store, reader, signal }) => {
     const found = await reader.webhooks(signal);
-    const { book } = await readTokenBook(store);
-    return found
-      .map((webhook) => describeWebhook(webhook, settings.instantly.webhookUrl, settings, book))
-      .toSorted((a, b) => Number(b.own) - Number(a.own))
-      .slice(0, limit);
+    const { book } = await readTokenBook(store, settings.audit.key);
+    const described = await Promise.all(
+      found.map((webhook) => describeWebhook(webhook, settings.instantly.webhookUrl, settings, book)),
+    );
+    return described.toSorted((a, b) => Number(b.own) - Number(a.own)).slice(0, limit);
   });
   if (json) {
     printJson(reports);
@@ -126,8 +126,8 @@ export async function test(id: string | undefined, options: JsonOptions & { read
 async function testOne(tools: WritingTools, id: string | undefined, withinMs: number) {
   const { settings, store } = tools;
   const webhook = await choose(tools, id);
-  const { book } = await readTokenBook(store);
-  const described = describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
+  const { book } = await readTokenBook(store, settings.audit.key);
+  const described = await describeWebhook(webhook, settings.instantly.webhookUrl, settings, book);
   if (webhook.headers && described.token !== 'right') {
     throw new Error(
       `the webhook ${webhook.id} carries ${described.token === 'none' ? 'no token' : 'a token that is not let in here'}; the command "${repairCommand(described)}" sets one that is let in`,
@@ -150,7 +150,7 @@ export async function resume(id: string | undefined, { json }: JsonOptions): Pro
       },
       (resumedOne) => ({ webhookId: resumedOne.id }),
     );
-    const { book } = await readTokenBook(tools.store);
+    const { book } = await readTokenBook(tools.store, tools.settings.audit.key);
     return describeWebhook(webhook, tools.settings.instantly.webhookUrl, tools.settings, book);
   });
   if (json) printJson(resumed);

@@ -22,6 +22,9 @@ import { readBody } from './read-body.ts';
 import { readCoding } from './read-coding.ts';
 import { writeAnswer } from './write-answer.ts';
 
+/** Seconds after which it may be known whether a token was retired. */
+const DOUBTFUL_RETRY_SECONDS = 30;
+
 export interface ReceiveOptions {
   /** The one in force; a request is judged by one and the same from its headers to its body. */
   readonly authenticator: () => Authenticator;
@@ -156,6 +159,8 @@ async function inspectHeaders(
   response: Response,
 ): Promise<PassedInspection> {
   const inspection = authenticator.inspectHeaders(request.rawHeaders);
+  if (inspection.verdict === 'refused' && inspection.reason === 'doubtful')
+    throw new Problem('not-ready', { reason: 'doubtful', retryAfter: DOUBTFUL_RETRY_SECONDS });
   if (inspection.verdict === 'refused') throw await options.failures.refuse(request, response, inspection.reason);
   return inspection;
 }

@@ -4,7 +4,14 @@ import type { Store } from '../inbox/store.ts';
 import { digestOf, tokenOf } from './header-token.ts';
 import { mintToken } from './mint-token.ts';
 import type { Webhook } from './schemas.ts';
-import { isLeaving, mintedTokensAt, readTokenBook, type TokenBook, writeTokenBook } from './token-book.ts';
+import {
+  identifyTokens,
+  isLeaving,
+  mintedTokensAt,
+  readAnyBook,
+  type TokenBook,
+  writeTokenBook,
+} from './token-book.ts';
 
 export interface ChosenToken {
   readonly token: string;
@@ -26,21 +33,22 @@ export async function chooseToken(
   settings: TokenSettings,
   own: readonly Webhook[],
 ): Promise<ChosenToken> {
-  const { book, version } = await readTokenBook(store);
-  const known = findInSettings(settings, book) ?? findInWebhooks(settings, book, own);
+  const { book, version } = await readAnyBook(store, settings.audit.key);
+  const known = (await findInSettings(settings, book)) ?? findInWebhooks(settings, book, own);
   if (known !== undefined) return known;
   const { token, entry } = mintToken(settings.audit.key, Date.now());
   await writeTokenBook(store, { ...book, minted: [...book.minted, entry] }, version);
   return { token, fingerprint: entry.fingerprint, origin: 'minted' };
 }
 
-function findInSettings({ authentication, audit }: TokenSettings, book: TokenBook): ChosenToken | undefined {
-  for (const secret of authentication.tokens) {
+async function findInSettings(settings: TokenSettings, book: TokenBook): Promise<ChosenToken | undefined> {
+  const known = await identifyTokens(settings, book);
+  for (const [index, secret] of settings.authentication.tokens.entries()) {
     const token = secret.reveal();
+    const one = known[index];
     // Senders differ in the bytes that a header carries beyond ASCII, and nobody has said what Instantly does.
-    if (!/^[\x20-\x7e]+$/.test(token)) continue;
-    const fingerprint = fingerprintToken(audit.key, digestToken(token));
-    if (!isLeaving(book, fingerprint)) return { token, fingerprint, origin: 'settings' };
+    if (one === undefined || !/^[\x20-\x7e]+$/.test(token)) continue;
+    if (!isLeaving(book, one)) return { token, fingerprint: one.fingerprint, origin: 'settings' };
   }
   return undefined;
 }

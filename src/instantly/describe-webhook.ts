@@ -1,8 +1,8 @@
-import { digestToken, fingerprintToken, fingerprintTokens, leadsTo, tokenId } from '../authenticate/index.ts';
+import { digestToken, fingerprintToken, leadsTo, tokenId } from '../authenticate/index.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { candidatesOf } from './header-token.ts';
 import type { Webhook } from './schemas.ts';
-import { isRetired, mintedTokensAt, type TokenBook } from './token-book.ts';
+import { identifyToken, identifyTokens, isRetired, mintedTokensAt, type TokenBook } from './token-book.ts';
 
 /** The name at Instantly of a webhook that was registered without one. */
 export const DEFAULT_NAME = 'instantly-webhook-receiver';
@@ -27,13 +27,14 @@ export interface WebhookReport {
   readonly tokenId: string | null;
 }
 
-export function describeWebhook(
+export async function describeWebhook(
   webhook: Webhook,
   url: string | undefined,
   settings: TokenSettings,
   book: TokenBook,
-): WebhookReport {
-  const isAccepted = (one: string): boolean => letsIn(one, settings, book);
+): Promise<WebhookReport> {
+  const accepted = await letIn(webhook, settings, book);
+  const isAccepted = (one: string): boolean => accepted.has(one);
   const fingerprint = carriedToken(webhook, settings, isAccepted);
   return {
     id: webhook.id,
@@ -91,11 +92,18 @@ function judgeToken(fingerprint: string | null, isAccepted: (one: string) => boo
   return isAccepted(fingerprint) ? 'right' : 'wrong';
 }
 
-function letsIn(fingerprint: string, { authentication, audit }: TokenSettings, book: TokenBook): boolean {
+/** Fingerprints. Where the record is lost, what Instantly itself carries is what is let in. */
+async function letIn(webhook: Webhook, settings: TokenSettings, book: TokenBook): Promise<Set<string>> {
   const now = Date.now();
-  if (mintedTokensAt(book, now).some((one) => one.fingerprint === fingerprint)) return true;
-  const own = fingerprintTokens(audit.key, authentication.tokens);
-  return own.includes(fingerprint) && !isRetired(book, fingerprint, now);
+  const known = await (book.isLost
+    ? Promise.all(
+        candidatesOf(webhook, settings.authentication.tokenHeader).map((token) =>
+          identifyToken(digestToken(token), settings.audit.key, book),
+        ),
+      )
+    : identifyTokens(settings, book));
+  const valid = known.filter((token) => !isRetired(book, token, now));
+  return new Set([...mintedTokensAt(book, now), ...valid].map(({ fingerprint }) => fingerprint));
 }
 
 /** Others' webhooks may carry a secret in the query or before the host. */

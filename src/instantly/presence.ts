@@ -11,12 +11,14 @@ const presence = z.object({
   role: z.enum(['all', 'receiver', 'worker']),
   /** Fingerprints of the tokens that it lets in. */
   tokens: z.array(z.string()),
+  /** And of those of which it does not know whether they were retired. */
+  doubtful: z.array(z.string()).default([]),
   /** Fingerprints of the API keys that it calls Instantly with. */
   apiKeys: z.array(z.string()),
 });
 export type Presence = z.output<typeof presence>;
 
-const UNKNOWN: Presence = { role: 'all', tokens: [], apiKeys: [] };
+const UNKNOWN: Presence = { role: 'all', tokens: [], doubtful: [], apiKeys: [] };
 
 export interface LivePresence extends Presence {
   readonly owner: string;
@@ -26,7 +28,7 @@ export interface LivePresence extends Presence {
 export async function reportPresence(
   store: Pick<Store, 'writeDocument'>,
   owner: string,
-  report: Presence,
+  report: z.input<typeof presence>,
 ): Promise<void> {
   await store.writeDocument(PREFIX + owner, JSON.stringify(report), null);
 }
@@ -49,9 +51,9 @@ export async function livePresences(store: Pick<Store, 'listDocuments' | 'dropDo
   for (const { name, text, ageMs } of await store.listDocuments(PREFIX, MAX_PROCESSES)) {
     const read = presence.safeParse(JSON.parse(text));
     // What another release has written otherwise is there all the same, and not known to know anything.
-    const { role, tokens, apiKeys } = read.success ? read.data : UNKNOWN;
+    const { role, tokens, doubtful, apiKeys } = read.success ? read.data : UNKNOWN;
     if (ageMs > LIVE_MS) await store.dropDocument(name);
-    else live.push({ role, tokens, apiKeys, owner: name.slice(PREFIX.length), ageMs });
+    else live.push({ role, tokens, doubtful, apiKeys, owner: name.slice(PREFIX.length), ageMs });
   }
   return live;
 }

@@ -1,5 +1,6 @@
 import { newId } from '../audit/new-id.ts';
-import { fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
+import { digestToken, fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
+import { Secret } from '../config/secret.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { confirmDelivery } from './confirm-delivery.ts';
 import { digestOf, tokenOf, withToken } from './header-token.ts';
@@ -8,7 +9,15 @@ import { livePresences } from './presence.ts';
 import type { InstantlyReader } from './reader.ts';
 import { ownWebhooks } from './register-webhook.ts';
 import type { Webhook } from './schemas.ts';
-import { type Rotation, readTokenBook, type TokenBook, type TokenStore, writeTokenBook } from './token-book.ts';
+import {
+  markRetirements,
+  type Retirement,
+  type Rotation,
+  readAnyBook,
+  type TokenBook,
+  type TokenStore,
+  writeTokenBook,
+} from './token-book.ts';
 import type { InstantlyWriter } from './writer.ts';
 
 /** Milliseconds that a patch whose answer was lost may take to be carried out, and whoever rotates to come back. */
@@ -34,6 +43,8 @@ export type RotationStep = 'make' | 'resume' | 'await-receivers' | 'patch' | 'te
 
 export interface Rotated {
   readonly tokenId: string;
+  /** For the settings: nothing else keeps its text but Instantly. */
+  readonly token: Secret;
   readonly webhooks: readonly { readonly id: string; readonly name: string | null }[];
   /** What lets nobody in after `until`, epoch milliseconds. */
   readonly replaced: readonly string[];
@@ -61,7 +72,7 @@ export async function rotateToken(options: RotateOptions): Promise<Rotated> {
   const id = tokenId(rotation.fingerprint);
   await onStep('await-receivers', { tokenId: id });
   await awaitReceivers(store, rotation.fingerprint, withinMs, signal);
-  await setStage(store, rotation, 'patching');
+  await setStage(options, rotation, 'patching');
   for (const webhook of own) {
     if (tokenOf(webhook, settings.authentication.tokenHeader) === token) continue;
     await onStep('patch', { tokenId: id, webhookId: webhook.id });
@@ -76,6 +87,7 @@ export async function rotateToken(options: RotateOptions): Promise<Rotated> {
   const { replaced, until } = await replaceOthers(options, rotation);
   return {
     tokenId: id,
+    token: new Secret(token),
     webhooks: own.map(({ id: webhookId, name }) => ({ id: webhookId, name: name ?? null })),
     replaced: replaced.map(tokenId),
     until,
@@ -86,7 +98,7 @@ export async function rotateToken(options: RotateOptions): Promise<Rotated> {
  * has run out. */
 async function refuseForgotten({ store, settings }: RotateOptions, others: readonly Webhook[]): Promise<void> {
   const known = new Set(await configuredTokens(store, settings));
-  const { book } = await readTokenBook(store);
+  const { book } = await readAnyBook(store, settings.audit.key);
   for (const { fingerprint } of book.minted) known.add(fingerprint);
   const carriers = others.filter((webhook) => {
     const digest = digestOf(webhook, settings.authentication.tokenHeader);
@@ -107,7 +119,7 @@ interface UnderWay {
 /** A rotation that stopped half way is taken up with its token where a webhook carries that already; the text of one that none
  * carries is lost, and another takes its place. */
 async function takeUp({ store, settings, keepMs, onStep }: RotateOptions, own: readonly Webhook[]): Promise<UnderWay> {
-  const { book, version } = await readTokenBook(store);
+  const { book, version } = await readAnyBook(store, settings.audit.key);
   const { rotation } = book;
   const header = settings.authentication.tokenHeader;
   const begun = rotation && book.minted.find(({ fingerprint }) => fingerprint === rotation.fingerprint);
@@ -133,45 +145,67 @@ async function takeUp({ store, settings, keepMs, onStep }: RotateOptions, own: r
   return { token: made.token, rotation: next };
 }
 
-async function setStage(store: TokenStore, rotation: Rotation, stage: Rotation['stage']): Promise<void> {
-  const { book, version } = await readTokenBook(store);
+async function setStage(
+  { store, settings }: RotateOptions,
+  rotation: Rotation,
+  stage: Rotation['stage'],
+): Promise<void> {
+  const { book, version } = await readAnyBook(store, settings.audit.key);
   refuseOther(book, rotation);
   await writeTokenBook(store, { ...book, rotation: { ...rotation, stage } }, version);
 }
 
-/** From here on the new token is the current one, and every other one ends. */
+/** From here on the new token is the current one, and every other one ends, wherever its text may stand. */
 async function replaceOthers(
   { store, settings, keepMs }: RotateOptions,
   { id, fingerprint, ...rotation }: Rotation,
 ): Promise<{ replaced: string[]; until: number }> {
-  const { book, version } = await readTokenBook(store);
+  const { book, version } = await readAnyBook(store, settings.audit.key);
   refuseOther(book, { id, fingerprint, ...rotation });
-  const until = Date.now() + keepMs;
-  const minted = new Set(book.minted.map((one) => one.fingerprint));
-  const known = new Set(book.retirements.map((one) => one.fingerprint));
-  const configured = await configuredTokens(store, settings);
-  const leaving = configured.filter((one) => !minted.has(one) && !known.has(one));
+  const now = Date.now();
+  const until = now + keepMs;
+  // By the clock of a receiver that is behind this one too.
+  const acceptUntil = keepMs === 0 ? 0 : until;
   // Who keeps the old ones for a shorter time now means those of earlier rotations too.
-  const sooner = (acceptUntil: number | null): number => Math.min(acceptUntil ?? until, until);
+  const sooner = (one: number | null): number => Math.min(one ?? acceptUntil, acceptUntil);
+  const known = new Set([fingerprint, ...book.retirements.map((one) => one.fingerprint)]);
+  const configured = await configuredTokens(store, settings);
+  const made = book.minted.map((one) => one.fingerprint);
+  const leaving = [...new Set([...configured, ...made])].filter((one) => !known.has(one));
+  const retire = (one: string): Retirement => {
+    const minted = book.minted.find((entry) => entry.fingerprint === one);
+    return { fingerprint: one, acceptUntil: sooner(minted?.acceptUntil ?? null), isAudited: false, mark: null };
+  };
+  const own = settings.authentication.tokens.map((token) => digestToken(token.reveal()));
+  const ownTokens = own.map((digest) => ({ fingerprint: fingerprintToken(settings.audit.key, digest), digest }));
+  const mintedTokens = book.minted.map((one) => ({ ...one, digest: Buffer.from(one.digest, 'hex') }));
+  const kept = ownTokens.filter((one) => leaving.includes(one.fingerprint) && !made.includes(one.fingerprint));
   const next: TokenBook = {
-    minted: book.minted.map((one) =>
-      one.fingerprint === fingerprint ? one : { ...one, acceptUntil: sooner(one.acceptUntil) },
-    ),
+    minted: [
+      ...book.minted.map((one) =>
+        one.fingerprint === fingerprint ? one : { ...one, acceptUntil: sooner(one.acceptUntil) },
+      ),
+      // The settings are to lose their text, and deliveries that carry them may still be queued.
+      ...(keepMs === 0
+        ? []
+        : kept.map((one) => ({ ...one, digest: one.digest.toString('hex'), madeAt: now, acceptUntil }))),
+    ],
     retirements: [
       ...book.retirements.map((one) => ({ ...one, acceptUntil: sooner(one.acceptUntil) })),
-      ...leaving.map((one) => ({ fingerprint: one, acceptUntil: until, isAudited: false })),
+      ...leaving.map(retire),
     ],
     rotation: null,
+    isLost: false,
   };
-  await writeTokenBook(store, next, version);
-  const ended = book.minted.filter((one) => one.fingerprint !== fingerprint && one.acceptUntil === null);
-  return { replaced: [...leaving, ...ended.map((one) => one.fingerprint)], until };
+  await writeTokenBook(store, await markRetirements(next, [...ownTokens, ...mintedTokens]), version);
+  const ended = new Set(book.minted.filter((one) => one.acceptUntil !== null).map((one) => one.fingerprint));
+  return { replaced: leaving.filter((one) => !ended.has(one)), until };
 }
 
-/** Those of this command's settings, and those that any receiver lets in. */
+/** Those of this command's settings, and those that any receiver lets in, or would if it knew more. */
 async function configuredTokens(store: TokenStore, { authentication, audit }: TokenSettings): Promise<string[]> {
   const own = fingerprintTokens(audit.key, authentication.tokens);
-  const theirs = (await livePresences(store)).flatMap(({ tokens }) => tokens);
+  const theirs = (await livePresences(store)).flatMap(({ tokens, doubtful }) => [...tokens, ...doubtful]);
   return [...new Set([...own, ...theirs])];
 }
 

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { digestToken, fingerprintToken, markingOf, markToken, newMarking } from '../authenticate/index.ts';
+import type { Secret } from '../config/secret.ts';
+import type { Settings } from '../config/settings.ts';
 import type { Store } from '../inbox/store.ts';
 
 /** The document of the store that says what has become of the tokens since the settings were written. */
@@ -18,8 +21,19 @@ const mintedToken = z.object({
 });
 export type MintedToken = z.output<typeof mintedToken>;
 
-/** A token of the settings that a rotation has replaced. The settings need not change for it to let nobody in. */
-const retirement = z.object({ fingerprint, acceptUntil: time, isAudited: z.boolean() });
+/** A token that a rotation has replaced: it never lets anybody in again, wherever it is put. */
+const retirement = z.object({
+  fingerprint,
+  acceptUntil: time,
+  isAudited: z.boolean(),
+  /** Tells the token without the audit key; `null`: only its fingerprint is known, as in records of earlier releases. */
+  mark: z
+    .string()
+    .regex(/^scrypt\$\d{1,6}\$[0-9a-f]{32}\$[0-9a-f]{64}$/)
+    .nullable()
+    .default(null),
+});
+export type Retirement = z.output<typeof retirement>;
 
 /** Made: the store has its digest. Patching: every receiver accepts it, and webhooks may carry it. */
 const STAGES = ['made', 'patching'] as const;
@@ -36,10 +50,24 @@ const tokenBook = z.object({
   minted: z.array(mintedToken),
   retirements: z.array(retirement),
   rotation: rotation.nullable(),
+  /** An earlier record could not be read, so any token of the settings may be a retired one. The next rotation ends it. */
+  isLost: z.boolean().default(false),
 });
 export type TokenBook = z.output<typeof tokenBook>;
 
-export const EMPTY_BOOK: TokenBook = { minted: [], retirements: [], rotation: null };
+export const EMPTY_BOOK: TokenBook = { minted: [], retirements: [], rotation: null, isLost: false };
+
+/** The store was asked, and what it holds is no record that this release can read. */
+export class UnreadableBook extends Error {
+  override readonly name = 'UnreadableBook';
+}
+
+/** A token by all that a record may know of it. */
+export interface KnownToken {
+  readonly fingerprint: string;
+  readonly digest: Buffer;
+  readonly marks: readonly string[];
+}
 
 /** What gives webhooks their token needs no more of the store. */
 export type TokenStore = Pick<Store, 'readDocument' | 'writeDocument' | 'listDocuments' | 'dropDocument' | 'tailAudit'>;
@@ -50,18 +78,107 @@ export interface ReadTokenBook {
   readonly version: number;
 }
 
-/** @throws StoreUnavailable; Error where the document is not one that this release can read */
-export async function readTokenBook(store: Pick<Store, 'readDocument'>): Promise<ReadTokenBook> {
+/**
+ * @param auditKey of this process; without it fingerprints are as another key may have made them
+ * @throws StoreUnavailable; UnreadableBook
+ */
+export async function readTokenBook(store: Pick<Store, 'readDocument'>, auditKey?: Secret): Promise<ReadTokenBook> {
   const document = await store.readDocument(NAME);
   if (document === undefined) return { book: EMPTY_BOOK, version: 0 };
-  return { book: parseTokenBook(document.text), version: document.version };
+  const book = parseTokenBook(document.text);
+  return { book: auditKey === undefined ? book : fitBook(book, auditKey), version: document.version };
 }
 
-/** @throws Error where it is not one that this release can read */
+/** For a command that writes over a record that cannot be read: all that it may have said is unknown then. */
+export async function readAnyBook(store: Pick<Store, 'readDocument'>, auditKey: Secret): Promise<ReadTokenBook> {
+  try {
+    return await readTokenBook(store, auditKey);
+  } catch (error) {
+    if (!(error instanceof UnreadableBook)) throw error;
+    const version = (await store.readDocument(NAME))?.version ?? 0;
+    return { book: { ...EMPTY_BOOK, isLost: true }, version };
+  }
+}
+
+/** @throws UnreadableBook */
 export function parseTokenBook(text: string): TokenBook {
-  const read = tokenBook.safeParse(JSON.parse(text));
+  const read = tokenBook.safeParse(parseJson(text));
   if (read.success) return read.data;
-  throw new Error('the record of the rotated tokens in the store cannot be read: a newer release may have written it');
+  throw new UnreadableBook(
+    'the record of the rotated tokens in the store cannot be read: a newer release may have written it; start that one, or run "secrets rotate", which begins another record, or without API keys "secrets reset"',
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** After the audit key was replaced: digests and marks need none, and fingerprints are made anew where they can be. */
+export function fitBook(book: TokenBook, auditKey: Secret): TokenBook {
+  const renamed = new Map(
+    book.minted.map(({ digest, fingerprint: old }) => [old, fingerprintToken(auditKey, Buffer.from(digest, 'hex'))]),
+  );
+  const rename = (old: string): string => renamed.get(old) ?? old;
+  const isForeign = renamed.size > 0 && [...renamed].every(([old, own]) => old !== own);
+  if (!isForeign) return book;
+  return {
+    minted: book.minted.map((one) => ({ ...one, fingerprint: rename(one.fingerprint) })),
+    // Of the others it cannot be told which tokens they were.
+    retirements: book.retirements.filter(({ mark }) => mark !== null),
+    rotation: book.rotation && { ...book.rotation, fingerprint: rename(book.rotation.fingerprint) },
+    isLost: book.isLost || book.retirements.some(({ mark }) => mark === null),
+  };
+}
+
+/** The tokens of the settings, in their order. Costs nothing while no token was ever retired. */
+export function identifyTokens(
+  { authentication, audit }: Pick<Settings, 'authentication' | 'audit'>,
+  book: TokenBook,
+): Promise<KnownToken[]> {
+  return Promise.all(authentication.tokens.map((token) => identifyToken(digestToken(token.reveal()), audit.key, book)));
+}
+
+export async function identifyToken(digest: Buffer, auditKey: Secret, book: TokenBook): Promise<KnownToken> {
+  const marks = await Promise.all(markingsOf(book).map((marking) => markToken(digest, marking)));
+  return { fingerprint: fingerprintToken(auditKey, digest), digest, marks };
+}
+
+function markingsOf({ retirements }: TokenBook): string[] {
+  return [...new Set(retirements.flatMap(({ mark }) => (mark === null ? [] : markingOf(mark))))];
+}
+
+/** With a mark for each of these tokens that the book knows by its fingerprint alone. */
+export async function markRetirements(
+  book: TokenBook,
+  tokens: readonly Pick<KnownToken, 'fingerprint' | 'digest'>[],
+): Promise<TokenBook> {
+  const isUnmarked = (one: string): boolean =>
+    book.retirements.some(({ fingerprint: known, mark }) => known === one && mark === null);
+  const found = tokens.filter((token) => isUnmarked(token.fingerprint));
+  if (found.length === 0) return book;
+  const marking = markingsOf(book)[0] ?? newMarking();
+  const marks = new Map<string, string>();
+  for (const token of found) marks.set(token.fingerprint, await markToken(token.digest, marking));
+  const retirements = book.retirements.map((one) => ({
+    ...one,
+    mark: one.mark ?? marks.get(one.fingerprint) ?? null,
+  }));
+  return { ...book, retirements };
+}
+
+/** A retirement is for good: what this machine remembers counts though the store has lost it. */
+export function withRetirements(book: TokenBook, remembered: readonly Retirement[]): TokenBook {
+  const lacking = remembered.filter(
+    (one) =>
+      !book.retirements.some(
+        ({ fingerprint: known, mark }) => known === one.fingerprint || (mark !== null && mark === one.mark),
+      ),
+  );
+  return lacking.length === 0 ? book : { ...book, retirements: [...book.retirements, ...lacking] };
 }
 
 /** @throws Error where another process has written meanwhile */
@@ -79,29 +196,39 @@ export function mintedTokensAt(book: TokenBook, now: number): MintedToken[] {
   return book.minted.filter(({ acceptUntil }) => acceptUntil === null || acceptUntil > now);
 }
 
-/** Whether a token of the settings lets nobody in any more at `now`. */
-export function isRetired(book: TokenBook, fingerprintOfToken: string, now: number): boolean {
-  return book.retirements.some(({ fingerprint: one, acceptUntil }) => one === fingerprintOfToken && acceptUntil <= now);
+/** Whether a token lets nobody in any more at `now`. Once that was audited, no clock that is set back undoes it. */
+export function isRetired(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>, now: number): boolean {
+  return retirementsOf(book, token).some(({ acceptUntil, isAudited }) => isAudited || acceptUntil <= now);
 }
 
-/** Whether a token is to be replaced or has been, so that nothing new should be given it. */
-export function isLeaving(book: TokenBook, fingerprintOfToken: string): boolean {
-  return (
-    book.retirements.some(({ fingerprint: one }) => one === fingerprintOfToken) ||
-    book.minted.some(({ fingerprint: one, acceptUntil }) => one === fingerprintOfToken && acceptUntil !== null)
+/** Whether a rotation has replaced a token, though it may be let in for some hours yet. */
+export function isReplaced(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>): boolean {
+  return retirementsOf(book, token).length > 0;
+}
+
+/** Whether a token is to be replaced or has been, or may have been, so that nothing new should be given it. */
+export function isLeaving(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>): boolean {
+  const made = book.minted.find(({ fingerprint: one }) => one === token.fingerprint);
+  if (made !== undefined && made.acceptUntil !== null) return true;
+  return isReplaced(book, token) || (book.isLost && made === undefined);
+}
+
+function retirementsOf(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>): Retirement[] {
+  return book.retirements.filter(
+    ({ fingerprint: one, mark }) => one === token.fingerprint || (mark !== null && token.marks.includes(mark)),
   );
 }
 
 /**
  * What is over at `now`, taken out or marked, with the fingerprints that have to be audited as retired.
  *
- * Minted ones go for good; a retirement stays, because the settings still hold its token.
+ * Minted ones go for good; a retirement stays, because settings may hold its token still, or again.
  */
 export function settleBook(book: TokenBook, now: number): { readonly book: TokenBook; readonly retired: string[] } {
   const over = book.minted.filter(({ acceptUntil }) => acceptUntil !== null && acceptUntil <= now);
   const due = book.retirements.filter(({ acceptUntil, isAudited }) => !isAudited && acceptUntil <= now);
   return {
-    retired: [...over, ...due].map(({ fingerprint: one }) => one),
+    retired: [...new Set([...over, ...due].map(({ fingerprint: one }) => one))],
     book: {
       ...book,
       minted: mintedTokensAt(book, now),

@@ -54,8 +54,14 @@ test('a backup from before a rotation: said at once with the command that fixes 
   await rig.json('backup', 'before.db');
   await rig.json('secrets', 'rotate', '--keep-hours', '0');
   expect(await isRefused()).toBe(false);
+  // The settings come from the backup too.
+  rig.set({});
   await restore(join(rig.folder, 'before.db'));
   expect(await isRefused()).toBe(true);
+  const body = JSON.stringify({ event_type: 'email_sent' });
+  const headers = { 'x-webhook-secret': rig.token };
+  const answer = await fetch(`${rig.receiver.url}/webhooks/instantly`, { method: 'POST', headers, body });
+  expect(answer.status).toBe(401);
 
   expect((await untilRegistration('refused')).registration.reason).toContain('"webhooks register"');
   const said = await waitForLine('is refused');

@@ -1,6 +1,9 @@
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { SAMPLES } from '../../src/events/samples.ts';
 import { type InstantlyRig, startRig, WEBHOOK_URL } from '../support/instantly-rig.ts';
+import { runCommand } from '../support/run-command.ts';
 
 let rig: InstantlyRig;
 
@@ -138,3 +141,65 @@ test('a webhook made by hand with a query is ours, one that posts elsewhere with
   expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining('posts to another address than PUBLIC_URL') });
   expect(rig.fake.webhooks()[0]?.headers?.['x-webhook-secret']).toBe(carried);
 });
+
+const statusOf = (token: string): Promise<number> =>
+  fetch(`${rig.receiver.url}/webhooks/instantly`, {
+    method: 'POST',
+    headers: { 'x-webhook-secret': token },
+    body: JSON.stringify({ event_type: 'email_sent', at: Math.random() }),
+  }).then(({ status }) => status);
+const carried = (): string => String(rig.fake.webhooks()[0]?.headers?.['x-webhook-secret']);
+const ready = async (): Promise<Record<string, unknown>> =>
+  (await fetch(`${rig.receiver.url}/readyz`)).json() as Promise<Record<string, unknown>>;
+
+test('the old token leaves the settings, so that a new data folder does not let it in', async () => {
+  rig = await startRig();
+  await rig.json('webhooks', 'register');
+  const dotenv = join(rig.folder, '.env');
+  const before = readFileSync(dotenv, 'utf8');
+  const rotated = await rig.run('secrets', 'rotate', '--json');
+  expect(JSON.parse(rotated.stdout)).toMatchObject({ toDo: null });
+  expect(readFileSync(dotenv, 'utf8')).toBe(before.replace(rig.token, carried()));
+  expect(statSync(dotenv).mode & 0o777).toBe(0o600);
+  expect(`${rotated.stdout}${rotated.stderr}`).not.toContain(carried());
+  // Kept for a day, also by a start that reads the new settings.
+  await rig.receiver.stop();
+  await rig.restart();
+  expect(await statusOf(rig.token)).toBe(200);
+  expect(await ready()).not.toHaveProperty('retiredTokensInSettings');
+  await rig.receiver.stop();
+  rmSync(join(rig.folder, 'data'), { recursive: true });
+  await rig.restart();
+  expect(await statusOf(carried())).toBe(200);
+  expect(await statusOf(rig.token)).toBe(401);
+}, 60_000);
+
+test('where the settings cannot be written the command says what to change, and all say so until it is done', async () => {
+  rig = await startRig();
+  await rig.json('webhooks', 'register');
+  const output = join(rig.folder, 'new-token');
+  const words = ['secrets', 'rotate', '--keep-hours', '0', '--output', output];
+  const rotated = await runCommand(rig.folder, words, { env: { INSTANTLY_WEBHOOK_TOKEN: rig.token } });
+  expect(rotated.stdout).toContain('To do: INSTANTLY_WEBHOOK_TOKEN is a variable of the environment');
+  expect(rotated.stdout).toContain(output);
+  expect(readFileSync(output, 'utf8')).toBe(`${carried()}\n`);
+  expect(statSync(output).mode & 0o777).toBe(0o600);
+  await rig.receiver.stop();
+  await rig.restart();
+  expect(await ready()).toMatchObject({ retiredTokensInSettings: 1 });
+  const { log } = rig.receiver;
+  const warning = log.lines.find(({ msg }) => String(msg).includes('holds a retired token at position 1'));
+  expect(warning).toMatchObject({ level: 40 });
+  const doctor = await rig.run('doctor', '--json');
+  expect(JSON.parse(doctor.stdout)).toContainEqual({
+    check: 'rotation',
+    status: 'warn',
+    found: expect.stringContaining('holds a retired token at position 1'),
+    fix: expect.stringContaining(join(rig.folder, '.env')),
+  });
+  // The store is lost, the folder is not.
+  await rig.receiver.stop();
+  for (const end of ['', '-wal', '-shm']) rmSync(join(rig.folder, `data/receiver.db${end}`), { force: true });
+  await rig.restart();
+  expect(await statusOf(rig.token)).toBe(401);
+}, 60_000);

@@ -89,6 +89,35 @@ test('a rotation waits for every replica, and a start without the database goes 
   await server.start();
 });
 
+test('a start without the database in a new folder goes by Instantly, and sends the rest back until it knows', async () => {
+  const first = await start('first', { PORT: String(port) });
+  await runJson(folder.path, ['webhooks', 'register'], options());
+  await runJson(folder.path, ['secrets', 'rotate', '--keep-hours', '0'], options());
+  while ((await statusOf(first, TOKEN)) !== 401);
+  await server.halt();
+  const other = await start('other');
+  expect(await statusOf(other, carried())).toBe(200);
+  const refused = await post(other, freshBody(), { 'x-webhook-secret': TOKEN });
+  expect(refused.status).toBe(503);
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+  await server.start();
+  while ((await statusOf(other, TOKEN)) !== 401);
+  expect(await statusOf(other, carried())).toBe(200);
+});
+
+test('without a key for Instantly the first token of the settings is the current one meanwhile', async () => {
+  await server.halt();
+  const keys = { INSTANTLY_READ_KEY: '', INSTANTLY_WRITE_KEY: '' };
+  const tokens = 'token-that-is-current-0002';
+  const alone = await start('alone', { ...keys, INSTANTLY_WEBHOOK_TOKEN: `${tokens},${TOKEN}` });
+  expect(await statusOf(alone, tokens)).toBe(200);
+  expect(await statusOf(alone, TOKEN)).toBe(503);
+  const { log } = alone;
+  expect(log.lines.some(({ level, msg }) => level === 50 && String(msg).includes('only the first of'))).toBe(true);
+  await server.start();
+  while ((await statusOf(alone, TOKEN)) !== 200);
+});
+
 test('a replica that has not told that it knows the new token holds the rotation up, and nothing is refused', async () => {
   const first = await start('first', { PORT: String(port) });
   const second = await start('second');

@@ -6,7 +6,7 @@ import type { NewKey } from '../../src/fake-instantly/api-keys.ts';
 import { type FakeInstantly, startFakeInstantly } from '../../src/fake-instantly/start-fake-instantly.ts';
 import { fingerprintSecrets } from '../../src/fingerprint-secrets.ts';
 import { rightScopes } from '../../src/instantly/judge-scopes.ts';
-import type { TokenBook } from '../../src/instantly/token-book.ts';
+import { EMPTY_BOOK, type TokenBook } from '../../src/instantly/token-book.ts';
 import { makeAccept, makeBatch, makeQuarantine } from '../contract/make-parts.ts';
 import { freePort } from './free-port.ts';
 import { GIT_ENV, makeRepository } from './git-repository.ts';
@@ -164,8 +164,7 @@ async function fillStore(
   await addEvent(store, makeAccept({ receivedAt: Date.now() - 10 * DAY_MS }), { mail: 'pending' });
   await store.commit(makeBatch({ quarantines: [makeQuarantine('{"broken"')] }));
   const book: TokenBook = {
-    minted: [],
-    retirements: [],
+    ...EMPTY_BOOK,
     rotation: { id: 'stopped', startedAt: Date.now() - DAY_MS, fingerprint: '0'.repeat(32), stage: 'made' },
   };
   await store.writeDocument('tokens', JSON.stringify(book), 0);

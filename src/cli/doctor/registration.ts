@@ -37,9 +37,9 @@ export const registrationCheck: Check = {
     const own = ownWebhooks(all, url);
     if (own.length === 0) return [missing(all, url, isTrial(context))];
     const store = storeOf(context);
-    const { book } = await readTokenBook(store);
+    const { book } = await readTokenBook(store, settings.audit.key);
     const accepted = (await findReceivers(store)).map(({ tokens }) => tokens.map(tokenId));
-    const reports = own.map((webhook) => describeWebhook(webhook, url, settings, book));
+    const reports = await Promise.all(own.map((webhook) => describeWebhook(webhook, url, settings, book)));
     return [
       ...nearlyOwn(all, url).map((webhook) =>
         warn(

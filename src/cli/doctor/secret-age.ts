@@ -3,7 +3,7 @@ import type { Settings } from '../../config/settings.ts';
 import { fingerprintSecrets } from '../../fingerprint-secrets.ts';
 import { KEYS_PAGE } from '../../instantly/api-error.ts';
 import { identifyKey } from '../../instantly/identify-key.ts';
-import { isRetired, mintedTokensAt, readTokenBook } from '../../instantly/token-book.ts';
+import { identifyTokens, isRetired, mintedTokensAt, readTokenBook } from '../../instantly/token-book.ts';
 import { type Check, type Finding, ok, Skipped, skip, warn } from './check.ts';
 import { type Context, settingsOf, storeOf } from './context.ts';
 import { InstantlyLook } from './look-at-instantly.ts';
@@ -50,9 +50,12 @@ async function listAges(context: Context, settings: Settings): Promise<AgedSecre
   if (!('AUDIT_KEY' in settings.secretOrigins)) {
     throw new Skipped('the secrets cannot be told apart without AUDIT_KEY', 'set AUDIT_KEY to that of the receiver');
   }
-  const { book } = await readTokenBook(store);
+  const { book } = await readTokenBook(store, settings.audit.key);
+  const retired = (await identifyTokens(settings, book))
+    .filter((token) => isRetired(book, token, Date.now()))
+    .map(({ fingerprint }) => fingerprint);
   const inUse = [...fingerprintSecrets(settings)].filter(
-    ([name, fingerprint]) => name !== 'AUDIT_KEY' && !isRetired(book, fingerprint, Date.now()),
+    ([name, fingerprint]) => name !== 'AUDIT_KEY' && !retired.includes(fingerprint),
   );
   const minted = mintedTokensAt(book, Date.now()).filter(({ acceptUntil }) => acceptUntil === null);
   const seen = await store.findFirstSeen(inUse.map(([, fingerprint]) => fingerprint));
