@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { createTokenReader, type ReadToken } from './authenticate/index.ts';
+import { carriedTokens } from './carried-tokens.ts';
 import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
 import { fingerprintApiKeys } from './fingerprint-secrets.ts';
@@ -11,9 +12,6 @@ import { PresenceReporter } from './presence-reporter.ts';
 import { SecretAges } from './secret-ages.ts';
 import { TokenCopy } from './token-copy.ts';
 import { TokenSource } from './token-source.ts';
-
-/** Milliseconds; the start waits for it while it is not known which tokens were retired. */
-const ASK_LIMIT_MS = 5_000;
 
 export interface SecretParts {
   readonly settings: Settings;
@@ -50,7 +48,7 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
           store,
           settings: () => live.current,
           copy: TokenCopy.fileIn(settings.dataDir),
-          askInstantly: () => readCarried(live.current, record),
+          carried: carriedTokens(() => live.current, record, logger),
           record,
           onChange: (minted) => void ages.refresh(live.current, minted),
           onReplaced: () => live.reload('a rotation has replaced a token of the settings'),
@@ -92,23 +90,6 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
       await presence.stop();
     },
   };
-}
-
-/** The tokens that our webhooks at Instantly carry; `undefined`: there is no key to ask it with, or no address to know them by. */
-async function readCarried(
-  { instantly, authentication }: Settings,
-  record: AuditTrail['record'],
-): Promise<string[] | undefined> {
-  const { webhookUrl } = instantly;
-  if (webhookUrl === undefined || instantly.readKey === undefined) return undefined;
-  const [{ openAccounts }, { ownWebhooks }, { candidatesOf }] = await Promise.all([
-    import('./instantly/open-accounts.ts'),
-    import('./instantly/register-webhook.ts'),
-    import('./instantly/header-token.ts'),
-  ]);
-  const { reader } = openAccounts({ ...instantly, writeKey: undefined }, 'service', record);
-  const all = await reader?.webhooks(AbortSignal.timeout(ASK_LIMIT_MS));
-  return all && ownWebhooks(all, webhookUrl).flatMap((one) => candidatesOf(one, authentication.tokenHeader));
 }
 
 function metricsTokenReader({ metricsToken }: Settings): ReadToken | undefined {

@@ -1,13 +1,12 @@
 import type { Logger } from 'pino';
 import type { AuditDraft } from './audit/entry.ts';
 import { draft } from './audit/make-draft.ts';
-import { type Authenticator, digestToken, fingerprintTokens, tokenId } from './authenticate/index.ts';
+import { type Authenticator, tokenId } from './authenticate/index.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsError } from './errors/problem.ts';
 import type { Store } from './inbox/store.ts';
 import {
   EMPTY_BOOK,
-  identifyToken,
   identifyTokens,
   type KnownToken,
   markRetirements,
@@ -20,24 +19,18 @@ import {
   writeTokenBook,
 } from './instantly/token-book.ts';
 import { TokenCopy } from './token-copy.ts';
-import { TokenWarnings } from './token-warnings.ts';
+import { LOST, TokenWarnings } from './token-warnings.ts';
 import { bringIntoForce, type InForce, type Knowledge, type OwnTokens } from './tokens-in-force.ts';
 
 const REFRESH_MS = 3_000;
-/** Between two questions to Instantly while it is not known which tokens were retired. */
-const ASK_MS = 30_000;
-const LEAST_CHARACTERS = 16;
-
-const LOST =
-  'the record of the rotated tokens in the store cannot be read, so any token of INSTANTLY_WEBHOOK_TOKEN may be a retired one, and none is let in; where a newer release has written the record, start that one; otherwise set the keys of Instantly and PUBLIC_URL (the token that its webhook carries is let in then) and run "secrets rotate", or make a new token ("secrets new"), set it alone, give it to Instantly, and run "secrets reset --yes"';
 
 export interface TokenSourceOptions {
   readonly store: Pick<Store, 'readDocument' | 'writeDocument'>;
   readonly settings: () => Settings;
   /** Where this machine remembers the record, for a start without the store and for a store that has lost it. */
   readonly copy: string;
-  /** The tokens that our webhooks at Instantly carry; `undefined`: Instantly is not asked. */
-  readonly askInstantly: () => Promise<readonly string[] | undefined>;
+  /** What our webhooks at Instantly carry; `undefined`: not known. */
+  readonly carried: (book: TokenBook) => Promise<readonly KnownToken[] | undefined>;
   readonly record: (entry: AuditDraft) => void;
   /** After another authenticator has come into force. */
   readonly onChange: (mintedFingerprints: readonly string[]) => void;
@@ -61,13 +54,9 @@ export class TokenSource {
   #isBlind = false;
   /** Carried by our webhooks at Instantly; `undefined`: not known. Asked for only while the record is not known. */
   #carried: readonly KnownToken[] | undefined;
-  #askedAt = Number.NEGATIVE_INFINITY;
   #own: OwnTokens;
   #inForce: InForce;
   #latest = 0;
-  /** Positions for which the settings were read anew, and those of the last look. */
-  #replaced = '';
-  #seenReplaced = '';
   #isStale = false;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
@@ -77,14 +66,7 @@ export class TokenSource {
     this.#options = options;
     this.#copy = new TokenCopy(options.copy, options.logger);
     this.#warnings = new TokenWarnings(options.logger);
-    const { authentication, audit } = options.settings();
-    const fingerprints = fingerprintTokens(audit.key, authentication.tokens);
-    const tokens = authentication.tokens.map((token, index) => ({
-      fingerprint: fingerprints[index] ?? '',
-      digest: digestToken(token.reveal()),
-      marks: [],
-    }));
-    this.#own = { authentication, tokens };
+    this.#own = { authentication: options.settings().authentication, tokens: [] };
     this.#inForce = this.#build();
   }
 
@@ -120,8 +102,7 @@ export class TokenSource {
 
   /** Whether the token at this position of the settings still lets in. */
   isAccepted(position: number): boolean {
-    const { fingerprints, accepted } = this.#inForce;
-    return accepted.includes(fingerprints[position - 1] ?? '');
+    return this.accepted.includes(this.#inForce.fingerprints[position - 1] ?? '');
   }
 
   get mintedFingerprints(): readonly string[] {
@@ -143,7 +124,7 @@ export class TokenSource {
     }
     await this.#bringAbout();
     const isHelpless = this.#book.isLost && copy === undefined && this.#carried === undefined;
-    this.#replaced = this.#inForce.replaced.join();
+    this.#warnings.isNewlyReplaced(this.#inForce);
     if (isHelpless && this.accepted.length === 0 && this.#own.tokens.length > 0) throw new SettingsError([LOST]);
   }
 
@@ -170,7 +151,7 @@ export class TokenSource {
       await this.#settle();
       await this.#bringAbout();
       this.#isStale = false;
-      this.#noteReplaced();
+      if (this.#warnings.isNewlyReplaced(this.#inForce)) this.#options.onReplaced();
     } catch (error) {
       await this.#bringAbout();
       // Once for each outage.
@@ -183,16 +164,6 @@ export class TokenSource {
   /** @param carried fingerprints of the tokens that our webhooks at Instantly carry */
   compare(carried: readonly string[]): void {
     this.#warnings.compare(carried, this.#inForce, this.#own.tokens, this.#book);
-  }
-
-  /** One look after it was seen: the command writes the settings as the last thing it does. */
-  #noteReplaced(): void {
-    const replaced = this.#inForce.replaced.join();
-    const isNew = replaced !== this.#replaced && replaced === this.#seenReplaced;
-    this.#seenReplaced = replaced;
-    if (!isNew) return;
-    this.#replaced = replaced;
-    if (replaced !== '') this.#options.onReplaced();
   }
 
   async #read(): Promise<void> {
@@ -217,14 +188,8 @@ export class TokenSource {
     this.#copy.keep(book);
     for (const fingerprint of retired) {
       const metadata = { tokenId: tokenId(fingerprint) };
-      const entry = {
-        action: 'secret.retire',
-        userId: 'service',
-        resource: 'secret',
-        result: 'success',
-        at: now,
-      } as const;
-      this.#options.record(draft({ ...entry, metadata }));
+      const entry = { action: 'secret.retire', userId: 'service', resource: 'secret', at: now } as const;
+      this.#options.record(draft({ ...entry, result: 'success', metadata }));
       this.#options.logger.info(metadata, 'a replaced token lets nobody in any more');
     }
   }
@@ -235,38 +200,20 @@ export class TokenSource {
     const isUnreadable = error instanceof UnreadableBook;
     this.#book = { ...(copy ?? EMPTY_BOOK), isLost: isUnreadable || copy?.isLost === true };
     this.#isBlind = !isUnreadable && copy === undefined;
-    if (copy !== undefined)
-      logger.warn({ err: error }, 'the record of the rotated tokens could not be read; this machine goes by its copy');
-    else
-      logger.error({ err: error }, 'the record of the rotated tokens could not be read, and this machine has no copy');
+    const machine = copy === undefined ? 'has no copy of it' : 'goes by its copy';
+    logger.warn({ err: error }, `the record of the rotated tokens could not be read; this machine ${machine}`);
   }
 
   /** Whatever is known by now comes into force. */
   async #bringAbout(): Promise<void> {
-    if (!this.#book.isLost && !this.#isBlind) this.#carried = undefined;
-    else if (performance.now() - this.#askedAt > ASK_MS) {
-      this.#askedAt = performance.now();
-      this.#carried = (await this.#ask()) ?? this.#carried;
-    }
+    const isUnknown = this.#book.isLost || this.#isBlind;
+    this.#carried = isUnknown ? await this.#options.carried(this.#book) : undefined;
     const { authentication } = this.#options.settings();
-    this.#own = { authentication, tokens: await this.#identify() };
+    const tokens = await this.#identify();
+    // Newer settings may have come into force meanwhile.
+    if (this.#options.settings().authentication !== authentication) return this.#bringAbout();
+    this.#own = { authentication, tokens };
     this.#apply();
-  }
-
-  async #ask(): Promise<KnownToken[] | undefined> {
-    const { askInstantly, settings, logger } = this.#options;
-    try {
-      const carried = await askInstantly();
-      // One that can be guessed proves nothing, whoever has set it there.
-      const usable = carried?.filter((token) => token.length >= LEAST_CHARACTERS);
-      return (
-        usable &&
-        (await Promise.all(usable.map((token) => identifyToken(digestToken(token), settings().audit.key, this.#book))))
-      );
-    } catch (error) {
-      logger.warn({ err: error }, 'Instantly could not be asked which token its webhooks carry');
-      return undefined;
-    }
   }
 
   #identify(): Promise<KnownToken[]> {

@@ -4,10 +4,17 @@ import type { InForce, Knowledge } from './tokens-in-force.ts';
 
 const SETTING = 'INSTANTLY_WEBHOOK_TOKEN';
 
+/** Ends the start. */
+export const LOST =
+  'the record of the rotated tokens in the store cannot be read, so any token of INSTANTLY_WEBHOOK_TOKEN may be a retired one, and none is let in; where a newer release has written the record, start that one; otherwise set the keys of Instantly and PUBLIC_URL (the token that its webhook carries is let in then) and run "secrets rotate", or make a new token ("secrets new"), set it alone, give it to Instantly, and run "secrets reset --yes"';
+
 /** Tells the operator of tokens in the settings that are not what they should be; once, until it changes. */
 export class TokenWarnings {
   readonly #logger: Pick<Logger, 'warn' | 'error'>;
   readonly #said = new Map<string, string>();
+  /** Positions for which the settings were read anew, and those of the last look. */
+  #replaced: string | undefined;
+  #lastReplaced = '';
 
   constructor(logger: Pick<Logger, 'warn' | 'error'>) {
     this.#logger = logger;
@@ -62,6 +69,16 @@ export class TokenWarnings {
         ? `the token of ${SETTING} at ${places(suspect)} lets in, and our webhooks at Instantly carry another: where it was replaced, take it out`
         : '',
     );
+  }
+
+  /** Whether the settings hold replaced tokens that they did not hold at the start: one look after that was seen, because the
+   * command writes the settings as the last thing it does. */
+  isNewlyReplaced({ replaced }: InForce): boolean {
+    const now = replaced.join();
+    const isNew = now !== (this.#replaced ?? now) && now === this.#lastReplaced;
+    if (isNew || this.#replaced === undefined) this.#replaced = now;
+    this.#lastReplaced = now;
+    return isNew && now !== '';
   }
 
   #say(about: string, level: 'warn' | 'error', message: string): void {

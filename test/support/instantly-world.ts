@@ -69,7 +69,7 @@ export class World {
       store: this.store,
       settings: () => this.#settings,
       copy: join(this.#settings.dataDir, randomUUID()),
-      askInstantly: async () => undefined,
+      carried: async () => undefined,
       record: ({ metadata }) => this.retired.push(String(metadata['tokenId'])),
       onChange: () => undefined,
       onReplaced: () => undefined,

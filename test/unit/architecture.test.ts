@@ -16,6 +16,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'inbox'],
   ['http', 'dispatch', 'stores', 'instantly', 'fake-instantly'],
   ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
+  ['carried-tokens.ts', 'token-copy.ts', 'tokens-in-force.ts'],
+  ['token-warnings.ts'],
   ['open-store.ts', 'route-source.ts', 'live-settings.ts', 'presence-reporter.ts', 'secret-ages.ts', 'token-source.ts'],
   ['compose-metrics.ts'],
   ['compose-handlers.ts', 'compose-secrets.ts', 'compose-watch.ts'],

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import type { AuditDraft } from '../../src/audit/entry.ts';
 import { digestToken, fingerprintToken } from '../../src/authenticate/index.ts';
+import { identifyCarried } from '../../src/carried-tokens.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { SettingsError } from '../../src/errors/problem.ts';
@@ -65,7 +66,7 @@ async function start(tokens: readonly string[], key = KEY): Promise<TokenSource>
     store,
     settings: () => settings,
     copy: join(folder, 'copy.json'),
-    askInstantly: async () => carried,
+    carried: async (book) => carried && identifyCarried(carried, settings, book),
     record: (entry) => entries.push(entry),
     onChange: () => undefined,
     onReplaced: () => {
