@@ -53,7 +53,9 @@ async function ask(
     import('./instantly/register-webhook.ts'),
     import('./instantly/header-token.ts'),
   ]);
-  const { reader } = openAccounts({ ...instantly, writeKey: undefined }, 'service', record);
+  const { reader } = openAccounts({ ...instantly, writeKey: undefined }, 'service', (entry) => {
+    record(entry);
+  });
   const all = await reader?.webhooks(AbortSignal.timeout(ASK_LIMIT_MS));
   return all && ownWebhooks(all, webhookUrl).flatMap((one) => candidatesOf(one, authentication.tokenHeader));
 }
