@@ -112,3 +112,21 @@ function apart(counts: StoreCounts, orphans: Orphans): DeliveryReadings {
     oldestPendingAt: pending > 0 ? orphans.oldestPendingAt : counts.oldestPendingAt,
   };
 }
+
+/** The entry is the store's own; gives how often it was found so far. */
+export function countTamperings(
+  store: Pick<Store, 'onTampered'>,
+  { events }: Metrics,
+  logger: Logger,
+): () => Promise<number> {
+  let found = 0;
+  store.onTampered(({ reason, writer, expected, found: stored }) => {
+    found += 1;
+    events.auditTampered.inc();
+    logger.error(
+      { reason, writer, expected, found: stored },
+      'the audit log was tampered with: run audit verify, with --anchor where heads are kept elsewhere',
+    );
+  });
+  return async () => found;
+}

@@ -4,7 +4,7 @@ import { draft } from './audit/make-draft.ts';
 import { newId } from './audit/new-id.ts';
 import { composeDispatcher, composeHandlers, type Handlers, loadStrictly } from './compose-handlers.ts';
 import { composeHttp, type Http } from './compose-http.ts';
-import { composeMetrics, type Metrics } from './compose-metrics.ts';
+import { composeMetrics, countTamperings, type Metrics } from './compose-metrics.ts';
 import { composeSecrets, type LiveSecrets } from './compose-secrets.ts';
 import { RegistrationWatch } from './compose-watch.ts';
 import type { Settings } from './config/settings.ts';
@@ -91,6 +91,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
     faultyHandlerFiles: async () => handlers.faulty(),
     retiredTokensInSettings: async () => secrets.tokens?.replacedCount ?? 0,
     doubtfulTokens: async () => secrets.tokens?.doubtful.length ?? 0,
+    auditTampered: countTamperings(store, metrics, logger),
   });
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
@@ -236,6 +237,7 @@ function composeRetention(settings: Settings, store: Store, logger: Logger, owne
     owner,
     eventsMs: settings.retentionMs,
     auditMs: settings.audit.retentionMs,
+    anonymousMs: settings.audit.anonymousRetentionMs,
     onPruned: (sum) => logger.info(sum, 'pruned what has outlived its time'),
     onFailure: (error) => logger.warn({ err: error }, 'pruning failed; it is tried again'),
   });

@@ -40,6 +40,7 @@ export async function openServingStore(settings: Settings, logger: Logger): Prom
     });
     try {
       await refuseForeignKey(sqlite, deriveAuditKey(audit.key), store.file);
+      await sqlite.checkLog();
     } catch (error) {
       await sqlite.close();
       throw error;

@@ -35,7 +35,7 @@ export function explainSqlite(file: string): readonly Plan[] {
   const connection = new RecordingConnection(file);
   try {
     const owner = newId();
-    const lane = new AuditLane(owner, deriveAuditKey(new Secret(AUDIT_KEY)));
+    const lane = new AuditLane({ writer: owner, key: deriveAuditKey(new Secret(AUDIT_KEY)) });
     const none = { accepts: [], quarantines: [], outcomes: [], audits: [] };
     // The second is a duplicate of the first.
     const accept = makeAccept();

@@ -1,3 +1,4 @@
+import { isOfStranger } from './chain-memory.ts';
 import { countedOf, TripleCounts } from './count-triples.ts';
 import type { AuditDraft } from './entry.ts';
 import { draft } from './make-draft.ts';
@@ -33,7 +34,7 @@ export class AnonymousBudget {
   /** `write`: the caller writes this entry. `counted`: it is held here as a count, and must not be written. Only
    * anonymous entries are ever counted. */
   offer(offered: AuditDraft): 'write' | 'counted' {
-    if (offered.userId !== 'anonymous') return 'write';
+    if (!isOfStranger(offered)) return 'write';
     const now = this.#now();
     if (isOver(this.#minuteSince, now)) {
       this.#minuteSince = now;

@@ -16,7 +16,13 @@ export type FaultKind =
   /** A record of pruning contradicts what is stored. */
   | 'cut'
   /** The anchor contradicts what is stored. */
-  | 'anchor';
+  | 'anchor'
+  /** The row of a chain names another newest entry than there is. */
+  | 'head'
+  /** The store holds events, and its log is empty. */
+  | 'empty'
+  /** An entry says that a receiver found the log tampered with. */
+  | 'tampered';
 
 export interface AuditFault {
   readonly kind: FaultKind;

@@ -1,4 +1,5 @@
 import { type AuditKey, hashOf } from './chain.ts';
+import type { ChainKind } from './chain-memory.ts';
 import type { AuditDraft, AuditEntry, ChainHead } from './entry.ts';
 import { plainHeads, readHeads } from './heads.ts';
 import { draft } from './make-draft.ts';
@@ -11,6 +12,8 @@ export interface Prune {
   readonly cut: readonly ChainHead[];
   /** Epoch milliseconds: entries older than this were due. */
   readonly before: number;
+  /** The same for chains of strangers; absent: no other. */
+  readonly anonymousBefore?: number;
   /** How many entries this step removed. */
   readonly removed: number;
   /** Epoch milliseconds. */
@@ -32,6 +35,7 @@ export function pruneDraft(prune: Prune): AuditDraft {
     ...(prune.id === undefined ? {} : { id: prune.id }),
     metadata: {
       before: new Date(prune.before).toISOString(),
+      anonymousBefore: prune.anonymousBefore === undefined ? undefined : new Date(prune.anonymousBefore).toISOString(),
       entries: prune.removed,
       cut: plainHeads(prune.cut),
     },
@@ -63,6 +67,13 @@ export function collectCuts(entries: Iterable<AuditEntry>, key: AuditKey): Chain
 /** The cuts that an entry records; none where it is no prune entry or cannot be read. */
 export function cutsOf(entry: AuditEntry): readonly ChainHead[] {
   return entry.action === PRUNE ? (readHeads(entry.metadata['cut']) ?? []) : [];
+}
+
+/** Epoch milliseconds: older entries of such chains were due by this prune entry; `undefined` where it cannot be read. */
+export function prunedBefore({ metadata }: AuditEntry, kind: ChainKind): number | undefined {
+  const { before, anonymousBefore = before } = metadata;
+  const time = Date.parse(String(kind === 'strangers' ? anonymousBefore : before));
+  return Number.isNaN(time) ? undefined : time;
 }
 
 export interface CutsToCarry {

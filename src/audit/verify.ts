@@ -1,4 +1,5 @@
 import type { AuditKey } from './chain.ts';
+import { kindOf } from './chain-memory.ts';
 import { type Claim, Claims } from './claims.ts';
 import type { AuditEntry, ChainHead } from './entry.ts';
 import type { AuditFault } from './fault.ts';
@@ -17,6 +18,13 @@ export type ReadAudit = () => AsyncIterable<AuditEntry> | Iterable<AuditEntry>;
 export interface VerifyOptions {
   /** Heads kept elsewhere, from `parseAnchor`. */
   readonly anchor?: readonly AnchorHead[];
+  /** What the store keeps beside the entries. */
+  readonly described?: {
+    /** The newest entry of every chain. */
+    readonly heads: readonly ChainHead[];
+    /** Whether it holds events. */
+    readonly isUsed: boolean;
+  };
   readonly signal?: AbortSignal;
 }
 
@@ -27,6 +35,8 @@ export type AuditVerdict =
       readonly chains: number;
       /** The newest entry of each chain: an anchor for the next time. */
       readonly heads: readonly ChainHead[];
+      /** Epoch milliseconds: older entries may have been pruned; `undefined`: none was. */
+      readonly prunedBefore: number | undefined;
     }
   | {
       readonly ok: false;
@@ -49,6 +59,8 @@ export type AuditVerdict =
  * A head in the anchor that is gone is taken for pruned where a cut at or beyond it is recorded, or where its
  * whole chain is gone and the head was seen before a time up to which pruning is recorded.
  *
+ * With `described` the rows of the chains must agree, and a store with events must have a log.
+ *
  * Rejects with what `read` throws or with the signal's reason.
  */
 export async function verifyAudit(read: ReadAudit, key: AuditKey, options: VerifyOptions = {}): Promise<AuditVerdict> {
@@ -62,11 +74,12 @@ export async function verifyAudit(read: ReadAudit, key: AuditKey, options: Verif
   const passed = new Claims();
   for (const group of walk.claims.groups()) checkGroup(walk, group, passed);
   if (passed.size > 0) await checkPassed(walk, passed, read, options.signal);
+  if (options.described !== undefined) checkDescribed(walk, options.described);
   const counts = { entries: walk.entries, chains: walk.chains.size };
   const { fault, writers } = walk.faults;
   if (fault !== undefined) return { ok: false, ...counts, fault, faultyChains: writers.size };
   const heads = Array.from(walk.chains, ([writer, { last }]) => ({ writer, seq: last.seq, hash: last.hash }));
-  return { ok: true, ...counts, heads: plainHeads(heads) };
+  return { ok: true, ...counts, heads: plainHeads(heads), prunedBefore: walk.prunedBefore('proven') };
 }
 
 /** A chain begins at 1 where nothing of it was ever cut, and else right after its newest cut. */
@@ -79,6 +92,24 @@ function checkStart(walk: ChainWalk, { first }: WalkedChain): void {
   if (seq > start) report('start', `Before it, ${missing(start, seq - 1)}, and no pruning of them is recorded.`);
   else if (cut !== undefined && seq < start) report('cut', `By ${cut.by} it was removed, and yet it is here.`);
   else if (cut !== undefined && prevHash !== cut.hash) report('cut', `By ${cut.by} another entry came before it.`);
+}
+
+/** What the store says beside its entries proves nothing, but must not say anything else. */
+function checkDescribed(walk: ChainWalk, { heads, isUsed }: NonNullable<VerifyOptions['described']>): void {
+  for (const { writer, seq, hash } of heads) {
+    const last = walk.chains.get(writer)?.last;
+    const end = last ?? walk.cuts.get(writer);
+    if (end?.seq === seq && end.hash === hash) continue;
+    const detail =
+      last === undefined
+        ? 'The store names it as the newest of its chain, and the chain is missing.'
+        : `The store names it as the newest of its chain, and the chain ends ${last.seq === seq ? 'with another' : `at ${last.seq}`}.`;
+    walk.faults.add(last?.at ?? Number.POSITIVE_INFINITY, { kind: 'head', writer, seq, id: null, detail });
+  }
+  if (walk.entries === 0 && isUsed) {
+    const detail = 'The store holds events, and its log is empty.';
+    walk.faults.add(0, { kind: 'empty', writer: '', seq: 0, id: null, detail });
+  }
 }
 
 /** Claims on one entry that did not come by after they were made. */
@@ -108,7 +139,8 @@ function checkClaim(walk: ChainWalk, claim: Claim, passed: Claims): string | und
   }
   const chain = walk.chains.get(head.writer);
   if (chain === undefined) {
-    const wasDue = time !== undefined && walk.prunedBefore !== undefined && time < walk.prunedBefore;
+    const before = walk.prunedBefore(kindOf(head.writer));
+    const wasDue = time !== undefined && before !== undefined && time < before;
     return wasDue ? undefined : `It is named by ${by}, and its chain is missing.`;
   }
   if (head.seq > chain.last.seq) return `It is named by ${by}, and its chain ends at ${chain.last.seq}.`;

@@ -1,10 +1,12 @@
 import { type AuditKey, GENESIS_HASH, hashOf } from './chain.ts';
+import type { ChainKind } from './chain-memory.ts';
 import { Claims } from './claims.ts';
 import type { AuditEntry, ChainHead } from './entry.ts';
 import { type FaultKind, FirstFault } from './fault.ts';
 import { isSeq, readHeads } from './heads.ts';
 import { CHAIN_START } from './link-chains.ts';
-import { PRUNE } from './prune-chains.ts';
+import { PRUNE, prunedBefore } from './prune-chains.ts';
+import { TAMPERED } from './tampering.ts';
 
 /** What is kept of a chain while its entries go by. */
 export interface WalkedChain {
@@ -28,8 +30,7 @@ export class ChainWalk {
   /** The newest of each chain. */
   readonly cuts = new Map<string, RecordedCut>();
   readonly claims = new Claims();
-  /** Epoch milliseconds: everything older was due for removal at some time; `undefined`: nothing was ever pruned. */
-  prunedBefore: number | undefined;
+  readonly #prunedBefore: Record<ChainKind, number | undefined> = { proven: undefined, strangers: undefined };
   readonly faults = new FirstFault();
   readonly #key: AuditKey;
   #writer: string | undefined;
@@ -56,6 +57,8 @@ export class ChainWalk {
     }
     if (holds && entry.action === CHAIN_START && entry.seq === 1) this.#believeLinks(entry);
     if (holds && entry.action === PRUNE) this.#believeCuts(entry);
+    if (holds && entry.action === TAMPERED)
+      this.#report(entry, 'tampered', `It says that the log was tampered with (${entry.metadata['reason']}).`);
   }
 
   #begin(entry: AuditEntry): void {
@@ -92,8 +95,16 @@ export class ChainWalk {
       }
       if (known === undefined || cut.seq > known.seq) this.cuts.set(cut.writer, { ...cut, by: nameOf(entry) });
     }
-    const before = Date.parse(String(entry.metadata['before']));
-    if (before > (this.prunedBefore ?? Number.NEGATIVE_INFINITY)) this.prunedBefore = before;
+    for (const kind of ['proven', 'strangers'] as const) {
+      const before = prunedBefore(entry, kind);
+      if (before !== undefined && before > (this.#prunedBefore[kind] ?? Number.NEGATIVE_INFINITY))
+        this.#prunedBefore[kind] = before;
+    }
+  }
+
+  /** Epoch milliseconds: everything older was due for removal at some time; `undefined`: nothing was ever pruned. */
+  prunedBefore(kind: ChainKind): number | undefined {
+    return this.#prunedBefore[kind];
   }
 
   #report(entry: AuditEntry, kind: FaultKind, detail: string): void {

@@ -47,6 +47,7 @@ export const AUDIT_ACTIONS = [
   'audit.chain.start',
   'audit.prune',
   'audit.gap',
+  'audit.tampered',
   'audit.begin',
   'audit.other',
 ] as const;

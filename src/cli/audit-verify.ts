@@ -1,20 +1,24 @@
 import { readFileSync } from 'node:fs';
-import { deriveAuditKey } from '../audit/chain.ts';
+import { type AuditKey, deriveAuditKey } from '../audit/chain.ts';
 import type { AuditEntry, ChainHead } from '../audit/entry.ts';
 import { followsOf } from '../audit/link-chains.ts';
 import { type AnchorHead, parseAnchor } from '../audit/parse-anchor.ts';
 import { type AuditVerdict, verifyAudit } from '../audit/verify.ts';
 import { errnoCode } from '../config/read-text-file.ts';
-import type { AuditSnapshot } from '../inbox/store.ts';
+import type { AuditSnapshot, StoredBody } from '../inbox/store.ts';
+import { BodyProofs } from './body-proofs.ts';
+import { interruptible } from './interrupt.ts';
 import { commandSettings, type ReadableStore, readStore } from './open-store.ts';
 import { count, note, print, printJson } from './print.ts';
 import { printable } from './printable.ts';
 import { startProgress } from './progress.ts';
 
 const PAGE = 2_000;
+const BODY_PAGE = { rows: 500, bytes: 16 * 1024 * 1024 };
 
 interface VerifyOptions {
   readonly anchor?: string;
+  readonly bodies?: true;
   readonly json?: true;
 }
 
@@ -25,20 +29,89 @@ interface Gathered {
   readonly named: Map<string, number>;
 }
 
+/** A stored body that is not the one that was accepted. */
+interface BodyFault {
+  readonly kind: 'body';
+  readonly of: StoredBody['kind'];
+  readonly id: string;
+  readonly detail: string;
+}
+
+interface Checked {
+  readonly verdict: AuditVerdict;
+  /** Bodies read; `undefined`: none was asked for. */
+  readonly bodies: number | undefined;
+  readonly bodyFault: BodyFault | undefined;
+}
+
 /** Leaves no entry of its own: evidence is not to be changed by looking at it. */
 export async function verify(options: VerifyOptions): Promise<void> {
   const settings = commandSettings();
   const anchor = options.anchor === undefined ? [] : readAnchor(options.anchor);
   const gathered: Gathered = { first: undefined, named: new Map() };
-  const verdict = await readStore(settings, (store) =>
-    onSnapshot(store, (snapshot, progress) =>
-      verifyAudit(() => readEntries(snapshot, gathered, progress), deriveAuditKey(settings.audit.key), { anchor }),
-    ),
-  );
+  const stop = interruptible();
+  const proofs = options.bodies ? new BodyProofs() : undefined;
+  try {
+    const key = deriveAuditKey(settings.audit.key);
+    const checked = await readStore(settings, (store) =>
+      onSnapshot(store, (snapshot) => check(snapshot, { key, anchor, gathered, proofs, signal: stop.signal })),
+    );
+    report(checked, gathered, options);
+  } finally {
+    proofs?.close();
+    stop.release();
+  }
+}
+
+function report({ verdict, bodies, bodyFault }: Checked, gathered: Gathered, options: VerifyOptions): void {
   // Before anything is printed: a reader that goes away must not turn a failure into a success.
-  process.exitCode = verdict.ok ? 0 : 1;
-  if (verdict.ok) printHolding(verdict, gathered, options);
-  else printBroken(verdict, gathered, options);
+  process.exitCode = verdict.ok && bodyFault === undefined ? 0 : 1;
+  if (!verdict.ok) printBroken(verdict, gathered, options);
+  else if (bodyFault !== undefined) printBadBody(verdict, bodyFault, options);
+  else printHolding(verdict, bodies, gathered, options);
+}
+
+interface Checking {
+  readonly key: AuditKey;
+  readonly anchor: readonly AnchorHead[];
+  readonly gathered: Gathered;
+  readonly proofs: BodyProofs | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function check(snapshot: AuditSnapshot, { key, anchor, gathered, proofs, signal }: Checking): Promise<Checked> {
+  const described = await snapshot.describe();
+  const read = () => readEntries(snapshot, gathered, proofs);
+  const verdict = await verifyAudit(read, key, { anchor, described, signal });
+  if (!verdict.ok || proofs === undefined) return { verdict, bodies: undefined, bodyFault: undefined };
+  return { verdict, ...(await checkBodies(snapshot, proofs, verdict.prunedBefore, signal)) };
+}
+
+async function checkBodies(
+  snapshot: AuditSnapshot,
+  proofs: BodyProofs,
+  prunedBefore: number | undefined,
+  signal: AbortSignal,
+): Promise<Omit<Checked, 'verdict'>> {
+  const progress = startProgress('bodies');
+  let bodies = 0;
+  let last: StoredBody | undefined;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const page: StoredBody[] = await snapshot.bodies(last && { kind: last.kind, seq: last.seq }, BODY_PAGE);
+      for (const body of page) {
+        bodies += 1;
+        const detail = proofs.findFault(body, prunedBefore);
+        if (detail !== undefined) return { bodies, bodyFault: { kind: 'body', of: body.kind, id: body.id, detail } };
+      }
+      progress.update(bodies);
+      last = page.at(-1);
+      if (last === undefined) return { bodies, bodyFault: undefined };
+    }
+  } finally {
+    progress.stop();
+  }
 }
 
 function readAnchor(file: string): AnchorHead[] {
@@ -51,16 +124,11 @@ function readAnchor(file: string): AnchorHead[] {
   return parseAnchor(text);
 }
 
-async function onSnapshot<T>(
-  store: ReadableStore,
-  work: (snapshot: AuditSnapshot, onProgress: (entries: number) => void) => Promise<T>,
-): Promise<T> {
-  const progress = startProgress('entries');
+async function onSnapshot<T>(store: ReadableStore, work: (snapshot: AuditSnapshot) => Promise<T>): Promise<T> {
   const snapshot = await store.openAuditSnapshot();
   try {
-    return await work(snapshot, progress.update);
+    return await work(snapshot);
   } finally {
-    progress.stop();
     await snapshot.close();
   }
 }
@@ -68,28 +136,35 @@ async function onSnapshot<T>(
 async function* readEntries(
   snapshot: AuditSnapshot,
   gathered: Gathered,
-  onProgress: (entries: number) => void,
+  proofs: BodyProofs | undefined,
 ): AsyncGenerator<AuditEntry> {
+  const progress = startProgress('entries');
   let read = 0;
   let last: AuditEntry | undefined;
-  for (;;) {
-    const page: AuditEntry[] = await snapshot.read(last, PAGE);
-    for (const entry of page) {
-      gathered.first ??= entry;
-      for (const { writer, seq } of followsOf(entry)) {
-        gathered.named.set(writer, Math.max(seq, gathered.named.get(writer) ?? 0));
+  try {
+    for (;;) {
+      const page: AuditEntry[] = await snapshot.read(last, PAGE);
+      for (const entry of page) {
+        gathered.first ??= entry;
+        for (const { writer, seq } of followsOf(entry)) {
+          gathered.named.set(writer, Math.max(seq, gathered.named.get(writer) ?? 0));
+        }
+        proofs?.note(entry);
+        yield entry;
       }
-      yield entry;
+      read += page.length;
+      progress.update(read);
+      last = page.at(-1);
+      if (last === undefined) return;
     }
-    read += page.length;
-    onProgress(read);
-    last = page.at(-1);
-    if (last === undefined) return;
+  } finally {
+    progress.stop();
   }
 }
 
 function printHolding(
   verdict: Extract<AuditVerdict, { ok: true }>,
+  bodies: number | undefined,
   { named }: Gathered,
   { json }: VerifyOptions,
 ): void {
@@ -97,12 +172,23 @@ function printHolding(
   const heads = verdict.heads.filter(({ writer, seq }: ChainHead) => seq > (named.get(writer) ?? 0));
   const { entries, chains } = verdict;
   if (json) {
-    printJson({ ok: true, entries, chains, heads });
+    printJson({ ok: true, entries, chains, heads, ...(bodies === undefined ? {} : { bodies }) });
     return;
   }
+  if (bodies !== undefined) print(`${count(bodies, 'stored body', 'stored bodies')} as accepted.\n`);
   print(`The log holds: ${count(entries, 'entry', 'entries')} in ${count(chains, 'chain')}. Its heads, to be kept elsewhere:
 `);
   print(heads.map(({ writer, seq, hash }) => `${printable(writer)} ${seq} ${hash}\n`).join(''));
+}
+
+function printBadBody(verdict: AuditVerdict, fault: BodyFault, { json }: VerifyOptions): void {
+  const { entries, chains } = verdict;
+  if (json) printJson({ ok: false, entries, chains, fault, faultyChains: 0 });
+  else {
+    const what = fault.of === 'event' ? 'event' : 'quarantined body';
+    print(printable(`The log holds, but the body of ${what} ${fault.id} does not: ${fault.detail} (body)`));
+    print('\n');
+  }
 }
 
 function printBroken(
@@ -120,9 +206,11 @@ function printBroken(
     return;
   }
   const { kind, writer, seq, id, detail } = fault;
+  const whole = seq === 0 ? `The log does not hold: ${detail} (${kind})` : undefined;
   print(
     printable(
-      `The log does not hold at entry ${seq} of chain ${writer}${id === null ? '' : ` (${id})`}: ${detail} (${kind})`,
+      whole ??
+        `The log does not hold at entry ${seq} of chain ${writer}${id === null ? '' : ` (${id})`}: ${detail} (${kind})`,
     ),
   );
   print(

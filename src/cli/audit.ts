@@ -10,7 +10,10 @@ const VERIFY_HELP = `
 A log from which the newest entries were cut off still holds: what is left is
 what it once was. To see that too, keep heads elsewhere and give them back with
 --anchor: the receiver's audit-heads.jsonl, lines of its log that say "audit
-heads", or what this command prints.`;
+heads", or what this command prints.
+
+--bodies reads every body. With PostgreSQL, events of a spill that is being
+moved may be there before their entries: empty spills first.`;
 
 const BEGIN_HELP = `
 Stop every receiver and worker first. Events stay as they are. Where the old key
@@ -30,6 +33,7 @@ export function register(program: Command): void {
     .command('verify')
     .description('prove that no entry was changed, removed, inserted or moved; exits 1 at the first that does not hold')
     .addOption(new Option('--anchor <file>', 'heads that were kept elsewhere'))
+    .addOption(new Option('--bodies', 'hold every stored body against the entry that accepted it'))
     .addOption(jsonOption())
     .addHelpText('after', VERIFY_HELP)
     .action(verify);

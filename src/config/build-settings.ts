@@ -134,6 +134,7 @@ function buildAudit(parsed: ParsedSettings, key: Secret | undefined): AuditSetti
   const rest = {
     anonymousPerMinute: parsed.AUDIT_ANONYMOUS_PER_MINUTE,
     retentionMs: parsed.AUDIT_RETENTION_DAYS * DAY,
+    anonymousRetentionMs: Math.min(parsed.AUDIT_ANONYMOUS_RETENTION_DAYS, parsed.AUDIT_RETENTION_DAYS) * DAY,
   };
   if (key !== undefined) return Object.freeze({ key, ...rest });
   const fault = explainMissingKey(parsed);

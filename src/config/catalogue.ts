@@ -166,6 +166,11 @@ export const CATALOGUE = {
     default: '400',
     meaning: 'Days that audit entries are kept.',
   },
+  AUDIT_ANONYMOUS_RETENTION_DAYS: {
+    group: 'Audit, metrics and log',
+    default: '7',
+    meaning: 'Days that entries of anonymous requests are kept, AUDIT_RETENTION_DAYS at the most.',
+  },
   METRICS_TOKEN: {
     group: 'Audit, metrics and log',
     default: '',

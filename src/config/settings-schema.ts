@@ -99,6 +99,7 @@ export function settingsSchema(cwd: string) {
     AUDIT_KEY: parsedBy(parseOneSecret).optional(),
     AUDIT_ANONYMOUS_PER_MINUTE: count(1, 1_000_000).prefault(CATALOGUE.AUDIT_ANONYMOUS_PER_MINUTE.default),
     AUDIT_RETENTION_DAYS: days(36_500).prefault(CATALOGUE.AUDIT_RETENTION_DAYS.default),
+    AUDIT_ANONYMOUS_RETENTION_DAYS: days(36_500).prefault(CATALOGUE.AUDIT_ANONYMOUS_RETENTION_DAYS.default),
     METRICS_TOKEN: parsedBy(parseBearerToken).optional(),
     METRICS_ALLOW: parsedBy(parseNetworks).prefault(CATALOGUE.METRICS_ALLOW.default),
     ADMIN_TOKEN: parsedBy(parseBearerToken).optional(),

@@ -150,4 +150,6 @@ export interface AuditSettings {
   readonly key: Secret;
   readonly anonymousPerMinute: number;
   readonly retentionMs: number;
+  /** Of entries of strangers; never longer. */
+  readonly anonymousRetentionMs: number;
 }

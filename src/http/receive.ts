@@ -135,7 +135,10 @@ async function unpackBody(
   };
   try {
     const unpacked = await ending(exchange, unpack(proven, coding, { limitBytes, take }));
-    if (unpacked.ok) return unpacked.delivery;
+    if (unpacked.ok) {
+      exchange.note({ storedSha256: hash('sha256', unpacked.delivery.body, 'hex') });
+      return unpacked.delivery;
+    }
     // A proxy that has unpacked a body may pass its old header on.
     if (unpacked.reason === 'not-unpackable' && (await ending(exchange, readAsItIs(inbox, proven))).ok) return proven;
     const code = unpacked.reason === 'body-too-large' ? 'body-too-large' : 'unreadable-body';

@@ -18,7 +18,7 @@ export interface AuditTrailOptions {
 
 /**
  * Entries that nobody waits for. Those of strangers share a budget and are counted beyond it; what could not be written
- * while the store was away is counted into one `audit.gap`. Nothing goes unaudited and nothing grows without end.
+ * while the store was away is counted into an `audit.gap`, one of strangers' and one of all others. Nothing goes unaudited and nothing grows without end.
  */
 export class AuditTrail {
   readonly #options: AuditTrailOptions;
@@ -51,9 +51,8 @@ export class AuditTrail {
   take(): AuditDraft[] {
     const taken = this.#waiting;
     this.#waiting = [];
-    const gap = this.#storeAway && !this.#probe ? undefined : this.#gap.takeGap(this.#now());
+    if (!this.#storeAway || this.#probe) taken.push(...this.#gap.takeGaps(this.#now()));
     this.#probe = false;
-    if (gap !== undefined) taken.push(gap);
     return taken;
   }
 

@@ -16,6 +16,8 @@ export interface RetentionOptions {
   readonly owner: string;
   readonly eventsMs: number;
   readonly auditMs: number;
+  /** Of strangers' audit entries. */
+  readonly anonymousMs: number;
   readonly onPruned: (sum: { readonly events: number; readonly audits: number }) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -49,6 +51,7 @@ export class Retention {
         now,
         eventsBefore: now - this.#options.eventsMs,
         auditBefore: now - this.#options.auditMs,
+        anonymousBefore: now - this.#options.anonymousMs,
         limit: STEP_ROWS,
         ...(cursor === undefined ? {} : { cursor }),
       });

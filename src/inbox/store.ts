@@ -1,4 +1,5 @@
 import type { AuditDraft, AuditEntry, ChainHead } from '../audit/entry.ts';
+import type { Tampering } from '../audit/tampering.ts';
 
 /**
  * The contract of a store. One suite (test/contract) is run over each implementation and is what counts.
@@ -68,6 +69,9 @@ export interface Store {
   /** The newest entry of each chain, save of those that a later chain's first entry has named: kept elsewhere, they hold
    * the whole log fast. */
   auditHeads(): Promise<ChainHead[]>;
+
+  /** Tells of a log that is not as the service has left it, also of what was found before. An entry says so too. */
+  onTampered(listener: (found: Tampering) => void): void;
 
   /** One small step of pruning; call again while `more`. */
   prune(request: PruneRequest): Promise<PruneResult>;
@@ -397,7 +401,36 @@ export interface OrphanedHandler {
 export interface AuditSnapshot {
   /** The next entries in order of writer and seq, after a position. */
   read(after: AuditPosition | undefined, limit: number): Promise<AuditEntry[]>;
+  /** The next bodies after a position: those of events, then those in quarantine. */
+  bodies(after: BodyPosition | undefined, limits: BodyLimits): Promise<StoredBody[]>;
+  describe(): Promise<LogDescription>;
   close(): Promise<void>;
+}
+
+/** What the store keeps beside the entries. */
+export interface LogDescription {
+  /** The newest entry of every chain by the chain's own row; nothing of it is checked. */
+  readonly heads: readonly ChainHead[];
+  /** Whether events or quarantined bodies are stored. */
+  readonly isUsed: boolean;
+}
+
+export interface BodyPosition {
+  readonly kind: 'event' | 'quarantine';
+  readonly seq: number;
+}
+
+export interface BodyLimits {
+  readonly rows: number;
+  /** Of all bodies; the first is read however large it is. */
+  readonly bytes: number;
+}
+
+export interface StoredBody extends BodyPosition {
+  readonly id: string;
+  /** Epoch milliseconds, the last time. */
+  readonly receivedAt: number;
+  readonly body: Uint8Array;
 }
 
 export interface AuditPosition {
@@ -421,6 +454,8 @@ export interface PruneRequest {
   readonly eventsBefore: number;
   /** Audit entries before this go, from the start of each chain. */
   readonly auditBefore: number;
+  /** The same for chains of strangers' entries, where it is later. Default: `auditBefore`. */
+  readonly anonymousBefore?: number;
   /** Rows at the most. */
   readonly limit: number;
   readonly cursor?: PruneCursor;

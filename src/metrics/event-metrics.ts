@@ -45,6 +45,11 @@ export function createEventMetrics(registries: Registries) {
       help: 'Commits that the store could not make or did not confirm.',
       registers,
     }),
+    auditTampered: new Counter({
+      name: 'instantly_audit_tampered_total',
+      help: 'Times that this process found the stored audit log other than it was left.',
+      registers,
+    }),
     auditEntries: new Counter({
       name: 'instantly_audit_entries_total',
       help: 'Requests and actions audited, those counted in one entry included, by result.',

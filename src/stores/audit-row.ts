@@ -1,5 +1,6 @@
 import { parseMetadata } from '../audit/chain.ts';
-import type { AuditEntry } from '../audit/entry.ts';
+import type { AuditEntry, ChainHead } from '../audit/entry.ts';
+import type { Tampering } from '../audit/tampering.ts';
 
 /** Columns of `audit_entries` as every store names them, with the name of the chain. */
 export interface AuditRow {
@@ -47,4 +48,28 @@ export function toEntry(row: AuditRow): AuditEntry {
 
 export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** A chain whose row and newest entry are not the same. */
+export interface EndRow {
+  readonly writer: string;
+  /** By the row of the chain; `null`: it has none. */
+  readonly seq: number | null;
+  readonly hash: Uint8Array | null;
+  /** By its newest entry; `null`: it has none. */
+  readonly last_seq: number | null;
+  readonly last_hash: Uint8Array | null;
+}
+
+/** `undefined` where its entries were pruned, or may have left the store. */
+export function toFinding(row: EndRow, cuts: readonly ChainHead[], mayLeave: boolean): Tampering | undefined {
+  const { writer } = row;
+  const toHead = (seq: number | null, hash: Uint8Array | null): ChainHead | null =>
+    seq === null ? null : { writer, seq, hash: toHex(hash ?? new Uint8Array()) };
+  const expected = toHead(row.seq, row.hash);
+  const found = toHead(row.last_seq, row.last_hash);
+  if (expected === null) return { reason: 'chain-unknown', writer, expected, found };
+  if (found !== null) return { reason: 'head-changed', writer, expected, found };
+  const isPruned = cuts.some((cut) => cut.writer === writer && cut.seq === expected.seq && cut.hash === expected.hash);
+  return isPruned || mayLeave ? undefined : { reason: 'entry-missing', writer, expected, found };
 }

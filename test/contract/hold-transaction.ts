@@ -39,13 +39,12 @@ export async function holdTransaction<Result>(
 /** A process that writes into a chain of its own, one transaction at a time. */
 export class Writer {
   readonly key: KeyObject = deriveAuditKey(new Secret(AUDIT_KEY));
-  readonly lane = new AuditLane(newId(), this.key);
+  readonly lane = new AuditLane({ writer: newId(), key: this.key });
 
   /** To be called inside a transaction. */
   async write(runner: Runner, action: string, at = Date.now()): Promise<void> {
     const chain = await this.lane.open(runner, Date.now());
     chain.append(makeDraft(action, at));
-    const { statement, values } = chain.close();
-    await runner.all(statement, ...values);
+    for (const { statement, values } of chain.close().statements) await runner.all(statement, ...values);
   }
 }

@@ -77,8 +77,7 @@ const asPruner =
     const { lane } = new Writer();
     const chain = await lane.open(runner, Date.now());
     const result = await prune(runner, { chain, lane }, pruneRequest(audits));
-    const { statement, values } = chain.close();
-    await runner.all(statement, ...values);
+    for (const { statement, values } of chain.close().statements) await runner.all(statement, ...values);
     return result;
   };
 

@@ -10,8 +10,12 @@ const TAMPERINGS = {
 };
 
 export function tamperSqlite(file: string, change: Parameters<StoreUnderTest['tamper']>[0]): void {
-  const db = new DatabaseSync(file);
-  db.exec(TAMPERINGS[change]);
+  executeSqlite(file, TAMPERINGS[change]);
+}
+
+export function executeSqlite(file: string, sql: string): void {
+  const db = new DatabaseSync(file, { timeout: 5_000 });
+  db.exec(sql);
   db.close();
 }
 

@@ -7,8 +7,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditEntry, ChainHead } from '../../src/audit/entry.ts';
 import { draft } from '../../src/audit/make-draft.ts';
+import type { Accept } from '../../src/inbox/store.ts';
 import type { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
-import { makeBatch } from '../contract/make-parts.ts';
+import { makeAccept, makeBatch, makeQuarantine } from '../contract/make-parts.ts';
 import { openStore } from '../support/make-store.ts';
 import { ENTRY, endOf, runCommand, runJson, spawnCommand } from '../support/run-command.ts';
 import { spawnReceiver } from '../support/spawn-receiver.ts';
@@ -132,6 +133,33 @@ describe('verify', () => {
     expect(stderr).toMatch(/^AUDIT_KEY is not set and /);
   });
 
+  test('--bodies finds a body that is not the one accepted, and an event that no entry names', async () => {
+    const accept = (content: string): Accept => {
+      const made = makeAccept({ content });
+      const { draft: entry } = made.audit;
+      const bodySha256 = createHash('sha256').update(content).digest('hex');
+      return { ...made, audit: { ...made.audit, draft: { ...entry, metadata: { bodySha256 } } } };
+    };
+    const held = makeQuarantine('{held');
+    const { bodySha256 } = held;
+    const quarantine = { ...held, audit: { ...held.audit, draft: { ...held.audit.draft, metadata: { bodySha256 } } } };
+    await store.commit(makeBatch({ accepts: ['a', 'b', 'a'].map(accept), quarantines: [quarantine] }));
+    expect(await verdict('--bodies')).toMatchObject({ code: 0, ok: true, bodies: 3 });
+
+    tamper(`UPDATE quarantine SET body = X'7b'`);
+    expect(await verdict('--bodies')).toMatchObject({ code: 1, ok: false, fault: { kind: 'body', of: 'quarantine' } });
+    tamper(`UPDATE events SET body = X'63' WHERE body = X'62'`);
+    const faulty = await verdict('--bodies');
+    expect(faulty).toMatchObject({
+      code: 1,
+      fault: { kind: 'body', of: 'event', detail: expect.stringContaining('SHA-256') },
+    });
+    expect((await run('verify', '--bodies')).stdout).toContain(faulty.fault.id);
+    expect(await verdict()).toMatchObject({ code: 0, ok: true });
+    tamper('UPDATE events SET id = ? WHERE seq = 1', 'made-up');
+    expect(await verdict('--bodies')).toMatchObject({ fault: { id: 'made-up', detail: 'no entry accepted it' } });
+  });
+
   test('--anchor shows that the newest entries were cut off, from its own output or from the log of a receiver', async () => {
     const { stdout } = await run('verify');
     writeFileSync(join(folder, 'plain.txt'), stdout);
@@ -143,7 +171,7 @@ describe('verify', () => {
     for (const anchor of ['plain.txt', 'log.txt'])
       expect(await verdict('--anchor', anchor)).toMatchObject({ code: 0, ok: true });
     tamper('DELETE FROM audit_entries WHERE seq > ?', 90);
-    tamper('UPDATE audit_chains SET seq = ?', 90);
+    tamper('UPDATE audit_chains SET seq = ?, hash = (SELECT hash FROM audit_entries WHERE seq = 90)', 90);
     expect(await verdict()).toMatchObject({ code: 0, ok: true, entries: 90 });
     for (const anchor of ['plain.txt', 'log.txt']) {
       expect(await verdict('--anchor', anchor)).toMatchObject({

@@ -43,7 +43,8 @@ export async function observe(running: RunningReceiver): Promise<(requests: numb
     return {
       lines: log.requests(from),
       log: log.lines.slice(from),
-      entries: (await store.tailAudit(MANY, cursor)).entries,
+      // A chain's own first entry is not one of the requests.
+      entries: (await store.tailAudit(MANY, cursor)).entries.filter(({ action }) => action !== 'audit.chain.start'),
       events: (await store.listEvents({ limit: MANY })).filter(({ id }) => !known.has(id)),
       quarantined: (await quarantinedTimes(running)) - before.quarantined,
       outcomes: rise(before.outcomes, after.outcomes),

@@ -172,29 +172,35 @@ describe('AnonymousBudget', () => {
 });
 
 describe('AuditGap', () => {
-  test('leaves one entry for everything that was lost', () => {
+  test('leaves one entry for all that was lost of strangers, and one for all else', () => {
     const gap = new AuditGap();
-    expect(gap.takeGap(0)).toBeUndefined();
+    expect(gap.takeGaps(0)).toEqual([]);
     gap.countGap(request({ at: 3_000 }));
     gap.countGap(request({ at: 1_000 }));
     gap.countGap(request({ at: 2_000, userId: 'service', action: 'handler.run', metadata: { reason: 'timeout' } }));
-    expect(gap.takeGap(9_000)).toEqual({
+    const facts = {
       id: expect.any(String),
       timestamp: '1970-01-01T00:00:09.000Z',
       action: 'audit.gap',
-      userId: 'service',
       resource: 'audit',
-      result: 'failure',
-      metadata: {
-        from: '1970-01-01T00:00:01.000Z',
-        to: '1970-01-01T00:00:03.000Z',
-        counts: [
-          { action: 'webhook.receive', status: 401, reason: 'no-credentials', count: 2 },
-          { action: 'handler.run', status: null, reason: 'timeout', count: 1 },
-        ],
+    };
+    const run = { action: 'handler.run', status: null, reason: 'timeout', count: 1 };
+    const strangers = { action: 'webhook.receive', status: 401, reason: 'no-credentials', count: 2 };
+    expect(gap.takeGaps(9_000)).toEqual([
+      {
+        ...facts,
+        userId: 'service',
+        result: 'failure',
+        metadata: { from: '1970-01-01T00:00:02.000Z', to: '1970-01-01T00:00:02.000Z', counts: [run] },
       },
-    });
-    expect(gap.takeGap(0)).toBeUndefined();
+      {
+        ...facts,
+        userId: 'anonymous',
+        result: 'failure',
+        metadata: { from: '1970-01-01T00:00:01.000Z', to: '1970-01-01T00:00:03.000Z', counts: [strangers] },
+      },
+    ]);
+    expect(gap.takeGaps(0)).toEqual([]);
   });
 
   test('spans the times of all triples, in whichever order', () => {
@@ -206,7 +212,7 @@ describe('AuditGap', () => {
       [3_000, 'g.h'],
     ] as const)
       gap.countGap(request({ at, action }));
-    expect(gap.takeGap(0)?.metadata).toMatchObject({
+    expect(gap.takeGaps(0)[0]?.metadata).toMatchObject({
       from: '1970-01-01T00:00:01.000Z',
       to: '1970-01-01T00:00:09.000Z',
     });
@@ -218,12 +224,12 @@ describe('AuditGap', () => {
     for (const at of [5_000, 6_000, 7_000]) budget.offer(request({ at }));
     for (const lost of budget.drain(99_000)) gap.countGap(lost);
     gap.countGap(request({ at: 8_000 }));
-    const first = gap.takeGap(99_000);
+    const [first] = gap.takeGaps(99_000);
     if (first === undefined) throw new Error('no gap');
     // A new loss comes in before the gap itself is lost.
     gap.countGap(request({ at: 100_000, action: 'metrics.scrape' }));
     gap.countGap(first);
-    const again = gap.takeGap(100_000);
+    const [again] = gap.takeGaps(100_000);
     expect(again?.metadata).toMatchObject({ from: '1970-01-01T00:00:05.000Z', to: '1970-01-01T00:01:40.000Z' });
     expect(countsOf(again)).toEqual([
       { action: 'metrics.scrape', status: 401, reason: 'no-credentials', count: 1 },
@@ -260,8 +266,7 @@ class Service {
 
   commit(fails: boolean, last = false): void {
     const flushed = last ? this.#budget.drain(this.#now) : this.#budget.flush(this.#now);
-    const gap = this.#gap.takeGap(this.#now);
-    const batch = [...this.#queued, ...flushed, ...(gap === undefined ? [] : [gap])];
+    const batch = [...this.#queued, ...flushed, ...this.#gap.takeGaps(this.#now)];
     this.#queued = [];
     if (fails) for (const lost of batch) this.#gap.countGap(lost);
     else this.written.push(...batch);

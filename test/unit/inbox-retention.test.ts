@@ -26,6 +26,7 @@ function create(
     store: under.store,
     owner: 'this process',
     eventsMs: 30 * DAY,
+    anonymousMs: 1,
     auditMs: 400 * DAY,
     onPruned: () => undefined,
     onFailure: () => undefined,

@@ -82,7 +82,7 @@ test('a token that a header may carry in more than one way is given to no webhoo
   const tokens = [new Secret('tök-beyond-ascii-0123456'), new Secret('token-of-the-settings-0001')];
   const chosen = (some: readonly Secret[]) =>
     chooseToken(under.store, { authentication: settingsOf({ tokens: some.map((one) => one.reveal()) }), audit }, []);
-  const audit = { key: KEY, anonymousPerMinute: 1, retentionMs: 1 };
+  const audit = { key: KEY, anonymousRetentionMs: 1, anonymousPerMinute: 1, retentionMs: 1 };
   expect(await chosen(tokens)).toMatchObject({ origin: 'settings', token: 'token-of-the-settings-0001' });
   expect(await chosen(tokens.slice(0, 1))).toMatchObject({ origin: 'minted' });
 });

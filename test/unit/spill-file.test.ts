@@ -239,7 +239,7 @@ describe('the audit chain', () => {
   test('never begins twice under one name, though the thread that owns the file is another', () => {
     const connection = new Connection(file);
     const writer = uuidv7();
-    const lane = new AuditLane(writer, deriveAuditKey(new Secret(AUDIT_KEY)), true);
+    const lane = new AuditLane({ writer, key: deriveAuditKey(new Secret(AUDIT_KEY)), started: true });
     const head = connection.transaction(() => lane.open(connection, Date.now()).close());
     connection.close();
     expect([head.seq, head.writer === writer]).toEqual([1, false]);

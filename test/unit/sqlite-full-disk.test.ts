@@ -23,7 +23,7 @@ beforeEach(() => {
   connection = new Connection(file);
   migrate(connection);
   const [writer, auditKey] = [newId(), 'a key for the tests of a full disk'];
-  const lane = new AuditLane(writer, deriveAuditKey(new Secret(auditKey)));
+  const lane = new AuditLane({ writer, key: deriveAuditKey(new Secret(auditKey)) });
   operations = createOperations({ file, writer, auditKey, serve: false }, connection, lane, () => free);
   free = 0;
 });

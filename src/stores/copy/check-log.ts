@@ -14,7 +14,7 @@ const PAGE = 2_000;
 export async function checkTargetLog(target: CopyTarget, key: AuditKey, signal: AbortSignal): Promise<AuditVerdict> {
   const snapshot = await new AuditSnapshots(target).open();
   try {
-    return await verifyAudit(() => readEntries(snapshot), key, { signal });
+    return await verifyAudit(() => readEntries(snapshot), key, { signal, described: await snapshot.describe() });
   } finally {
     await snapshot.close();
   }
@@ -23,7 +23,7 @@ export async function checkTargetLog(target: CopyTarget, key: AuditKey, signal: 
 export async function checkSourceLog(source: CopySource, key: AuditKey, signal: AbortSignal): Promise<AuditVerdict> {
   const reader = new SnapshotReader(new Connection(source.file));
   try {
-    return await verifyAudit(() => readEntries(reader), key, { signal });
+    return await verifyAudit(() => readEntries(reader), key, { signal, described: reader.describe() });
   } finally {
     reader.close();
   }

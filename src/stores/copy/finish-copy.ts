@@ -27,10 +27,9 @@ export async function finishCopy(target: CopyTarget, key: KeyObject, entry: Audi
   await target.read((runner) => runner.all(ANALYZE));
   await target.transact(async (runner, last) => {
     await runner.all(GO_ON);
-    const chain = await new AuditLane(newId(), key).open(runner, now);
+    const chain = await new AuditLane({ writer: newId(), key }).open(runner, now);
     chain.append(entry);
-    const { statement, values } = chain.close();
-    await runner.all(statement, ...values);
+    for (const { statement, values } of chain.close().statements) await runner.all(statement, ...values);
     last(FINISH, now);
   });
 }

@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import type { AuditEntry } from '../../audit/entry.ts';
 import { StoreUnavailable } from '../../errors/problem.ts';
-import type { AuditPosition, AuditSnapshot } from '../../inbox/store.ts';
+import type { AuditPosition, AuditSnapshot, BodyLimits, BodyPosition } from '../../inbox/store.ts';
 import { toEntry } from '../audit-row.ts';
 import { endConnection } from './connect.ts';
 import { toUnavailable } from './pg-error.ts';
 import type { Server } from './server.ts';
-import { listChains, type NamedChain, readPage } from './snapshot-pages.ts';
-import { runOn } from './transaction.ts';
+import { describeLog, listChains, type NamedChain, readBodies, readPage } from './snapshot-pages.ts';
+import { type Runner, runOn } from './transaction.ts';
 
 /** Each keeps the server from clearing away what was deleted since it was opened. */
 const MAX_OPEN = 4;
@@ -74,23 +74,33 @@ class OpenSnapshot implements AuditSnapshot {
     }
   }
 
-  async read(after: AuditPosition | undefined, limit: number): Promise<AuditEntry[]> {
-    if (this.#isClosed) throw new StoreUnavailable('that snapshot is closed');
-    const entries: AuditEntry[] = [];
-    try {
+  read(after: AuditPosition | undefined, limit: number): Promise<AuditEntry[]> {
+    return this.#use(async (runner) => {
+      const entries: AuditEntry[] = [];
       for (const chain of this.#chains) {
         if (entries.length >= limit) break;
         if (after !== undefined && chain.writer < after.writer) continue;
         const start = chain.writer === after?.writer ? after.seq : Number.MIN_SAFE_INTEGER;
-        const rows = await readPage(runOn(this.#client), chain, start, limit - entries.length);
+        const rows = await readPage(runner, chain, start, limit - entries.length);
         for (const row of rows) entries.push(toEntry(row));
       }
+      return entries;
+    });
+  }
+
+  bodies = (after: BodyPosition | undefined, limits: BodyLimits) =>
+    this.#use((runner) => readBodies(runner, after, limits));
+  describe = () => this.#use(describeLog);
+
+  async #use<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
+    if (this.#isClosed) throw new StoreUnavailable('that snapshot is closed');
+    try {
+      return await work(runOn(this.#client));
     } catch (error) {
       // After a fault the transaction is over, and another would show another state.
       await this.close();
       throw toUnavailable(error);
     }
-    return entries;
   }
 
   async close(): Promise<void> {

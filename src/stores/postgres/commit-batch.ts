@@ -1,10 +1,11 @@
+import { isOfStranger } from '../../audit/chain-memory.ts';
 import { completeAudit } from '../../inbox/complete-audit.ts';
 import type { Batch, CommitResult, DeliveryOutcome } from '../../inbox/store.ts';
 import { Tally } from '../tally.ts';
 import { acceptEvents } from './accept-events.ts';
-import type { OpenChain } from './audit-lane.ts';
 import { type EndedAttempt, endAttempts } from './end-attempts.ts';
 import { keepQuarantined, markRetried } from './keep-quarantined.ts';
+import type { OpenChain } from './open-chain.ts';
 import type { Runner } from './transaction.ts';
 import { writeTally } from './write-tally.ts';
 
@@ -18,6 +19,7 @@ export async function commitBatch(
   batch: Batch,
   now: number,
 ): Promise<Omit<CommitResult, 'head'>> {
+  if (batch.audits.some(isOfStranger)) await chain.openStrangers();
   const tally = new Tally();
   const { results, deliveries } = await acceptEvents(runner, batch.accepts, now);
   tally.add('pending', deliveries);

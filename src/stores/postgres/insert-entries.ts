@@ -8,11 +8,12 @@ import type { Statement, Value } from './transaction.ts';
  * `prevHash`.
  *
  * @param seq of the entry before them; 0: they begin the chain
+ * @param mayBeGone whether that entry may have been removed
  */
 export function insertEntries(
   chain: number,
   entries: readonly SealedEntry[],
-  { seq, head }: { readonly seq: number; readonly head: ChainHead },
+  { seq, head, mayBeGone }: { readonly seq: number; readonly head: ChainHead; readonly mayBeGone: boolean },
 ): { readonly statement: Statement; readonly values: Value[] } {
   const hashes = [entries[0]?.prevHash ?? GENESIS_HASH, ...entries.map(({ hash }) => hash)].join('');
   return {
@@ -30,6 +31,7 @@ export function insertEntries(
       entries.map(({ result }) => result),
       entries.map(({ metadataText }) => metadataText),
       Buffer.from(hashes, 'hex'),
+      mayBeGone,
     ],
   };
 }

@@ -1,7 +1,7 @@
-import type { KeyObject } from 'node:crypto';
 import type pg from 'pg';
 import type { ChainHead } from '../../audit/entry.ts';
-import { AuditLane, type OpenChain } from './audit-lane.ts';
+import { AuditLane, type LaneOptions, type Left } from './audit-lane.ts';
+import type { OpenChain } from './open-chain.ts';
 import { isBroken } from './pg-error.ts';
 import type { Server } from './server.ts';
 import { type Runner, transact, UnknownOutcome } from './transaction.ts';
@@ -22,10 +22,10 @@ export class Lane {
   #client: pg.Client | undefined;
 
   /** @param statementMs milliseconds for one statement */
-  constructor(server: Server, writer: string, key: KeyObject, statementMs?: number) {
+  constructor(server: Server, options: LaneOptions, statementMs?: number) {
     this.#server = server;
     this.#statementMs = statementMs;
-    this.#audit = new AuditLane(writer, key);
+    this.#audit = new AuditLane(options);
   }
 
   /**
@@ -36,25 +36,25 @@ export class Lane {
    */
   async run<Result>(work: LaneWork<Result>): Promise<LaneResult<Result>> {
     const client = await this.#connected();
-    let tried: { result: Result; place: OpenChain['place'] } | undefined;
+    let tried: { result: Result; head: ChainHead; left: Left } | undefined;
     try {
-      const { result, place } = await transact(client, async (runner, last) => {
+      const { result, head, left } = await transact(client, async (runner, last) => {
         const chain = await this.#audit.open(runner, Date.now());
         const done = await work(runner, chain, this.#audit);
-        const { statement, values } = chain.close();
-        tried = { result: done, place: chain.place };
-        last(statement, ...values);
+        const { statements, ...closed } = chain.close();
+        tried = { result: done, ...closed };
+        for (const { statement, values } of statements) last(statement, ...values);
         return tried;
       });
-      this.#audit.committed(place);
-      return { result, head: place.head };
+      this.#audit.committed(left);
+      return { result, head };
     } catch (error) {
       this.#audit.forget();
       if (isBroken(error)) this.drop();
       if (!(error instanceof UnknownOutcome) || tried === undefined) throw error;
-      if (!(await this.#hasCommitted(tried.place, error))) throw error.cause;
-      this.#audit.committed(tried.place);
-      return { result: tried.result, head: tried.place.head };
+      if (!(await this.#hasCommitted(tried.left, error))) throw error.cause;
+      this.#audit.committed(tried.left);
+      return { result: tried.result, head: tried.head };
     }
   }
 
@@ -78,10 +78,10 @@ export class Lane {
     return this.#client;
   }
 
-  async #hasCommitted(place: OpenChain['place'], doubt: UnknownOutcome): Promise<boolean> {
+  async #hasCommitted(left: Left, doubt: UnknownOutcome): Promise<boolean> {
     try {
       const client = await this.#connected();
-      return await transact(client, (runner) => this.#audit.hasCommitted(runner, place));
+      return await transact(client, (runner) => this.#audit.hasCommitted(runner, left));
     } catch {
       // Neither yes nor no: whoever sends the batch again does so with the same ids.
       this.drop();

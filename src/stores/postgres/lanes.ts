@@ -1,7 +1,7 @@
-import type { KeyObject } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { newId } from '../../audit/new-id.ts';
 import { StoreUnavailable } from '../../errors/problem.ts';
+import type { LaneOptions } from './audit-lane.ts';
 import { Lane, type LaneResult, type LaneWork } from './lane.ts';
 import { isConflict, sqlState, toUnavailable } from './pg-error.ts';
 import type { Server } from './server.ts';
@@ -19,8 +19,9 @@ export class Lanes {
   readonly #waiting: ((lane: Lane) => void)[] = [];
 
   /** @param statementMs milliseconds for one statement */
-  constructor(server: Server, key: KeyObject, amount: number, statementMs?: number) {
-    this.#lanes = Array.from({ length: amount }, () => new Lane(server, newId(), key, statementMs));
+  constructor(server: Server, options: Omit<LaneOptions, 'writer'>, amount: number, statementMs?: number) {
+    const make = (): Lane => new Lane(server, { ...options, writer: newId() }, statementMs);
+    this.#lanes = Array.from({ length: amount }, make);
     this.#free = [...this.#lanes];
   }
 

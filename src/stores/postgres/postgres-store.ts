@@ -22,7 +22,6 @@ import type {
 } from '../../inbox/store.ts';
 import { documentName, documentText } from '../check-document.ts';
 import { findInPages } from '../dedup-keys.ts';
-import { refuseForeignKey } from '../refuse-foreign-key.ts';
 import type { Parcel } from '../spill/parcel.ts';
 import { AuditSnapshots } from './audit-snapshot.ts';
 import { Claimer } from './claimer.ts';
@@ -34,6 +33,7 @@ import { findFirstSeen, readFirstSeen } from './first-seen.ts';
 import { holdLease, releaseLease } from './hold-lease.ts';
 import { Lanes } from './lanes.ts';
 import { Listener } from './listener.ts';
+import { LogWatch } from './log-watch.ts';
 import { moveIn } from './move-in.ts';
 import { toStartFault, toUnavailable } from './pg-error.ts';
 import { prune } from './prune.ts';
@@ -86,6 +86,7 @@ export class PostgresStore implements Store {
   readonly #listener: Listener;
   readonly #snapshots: AuditSnapshots;
   readonly #commitMs: number;
+  readonly #log = new LogWatch();
   #mayLease = false;
   #closed = false;
 
@@ -93,11 +94,12 @@ export class PostgresStore implements Store {
     const key = deriveAuditKey(new Secret(options.auditKey));
     this.location = options.location;
     // A key that is not the log's is found whenever the server comes, not only where it was there at the start.
-    const refuse = (runner: Runner) =>
-      refuseForeignKey({ tailAudit: (limit) => tailAudit(runner, limit) }, key, options.location);
-    this.#server = new Server(options.url, options.serve ? refuse : undefined);
-    this.#lanes = new Lanes(this.#server, key, COMMIT_LANES);
-    this.#slowLanes = new Lanes(this.#server, key, 1, REPLAY_LIMIT_MS);
+    this.#server = new Server(
+      options.url,
+      options.serve ? (runner) => this.#log.look(runner, key, options.location) : undefined,
+    );
+    this.#lanes = new Lanes(this.#server, { key, log: this.#log }, COMMIT_LANES);
+    this.#slowLanes = new Lanes(this.#server, { key, log: this.#log }, 1, REPLAY_LIMIT_MS);
     this.#snapshots = new AuditSnapshots(this.#server);
     this.#listener = new Listener(this.#server, this.#owner);
     const { goneAfterMs = GONE_AFTER_MS, commitMs = COMMIT_LIMIT_MS } = options;
@@ -188,6 +190,7 @@ export class PostgresStore implements Store {
   tailAudit = (limit: number, after?: AuditCursor) => this.#server.read((runner) => tailAudit(runner, limit, after));
   auditHeads = () => this.#server.read(readHeads);
 
+  onTampered: Store['onTampered'] = (listener) => this.#log.listen(listener);
   prune = async (request: PruneRequest) =>
     (await this.#lanes.run((runner, chain, lane) => prune(runner, { chain, lane }, request), SLOW_LIMIT_MS)).result;
 

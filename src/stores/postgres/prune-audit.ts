@@ -1,9 +1,12 @@
+import { STRANGERS_RANGE } from '../../audit/chain-memory.ts';
 import type { ChainHead } from '../../audit/entry.ts';
 import { carryCuts, pruneDraft } from '../../audit/prune-chains.ts';
 import type { PruneRequest } from '../../inbox/store.ts';
-import type { AuditLane, OpenChain } from './audit-lane.ts';
+import { type DueEntry, lastOfChains, pruneOf } from '../due-entries.ts';
+import type { AuditLane } from './audit-lane.ts';
 import { SQL } from './audit-statements.ts';
-import { newestPrunes, readEntries } from './read-audit.ts';
+import type { OpenChain } from './open-chain.ts';
+import { newestPrunes, readPlaced } from './read-audit.ts';
 import type { Runner, Statement } from './transaction.ts';
 
 const OLDEST: Statement = {
@@ -11,12 +14,23 @@ const OLDEST: Statement = {
   text: 'SELECT chain, seq, timestamp FROM audit_entries ORDER BY position LIMIT $1::bigint',
 };
 
+/** Of one chain of strangers, whose entries go earlier. Any one, so that a chain that cannot be cut does not
+ * keep the others. */
+const OLDEST_OF_STRANGERS: Statement = {
+  name: 'oldest-entries-of-strangers',
+  text: `WITH due AS MATERIALIZED (
+      SELECT c.chain FROM audit_chains c WHERE starts_with(c.writer, '${STRANGERS_RANGE[0]}')
+        AND (SELECT a.timestamp FROM audit_entries a WHERE a.chain = c.chain ORDER BY a.seq LIMIT 1) COLLATE "C" < $1 ORDER BY random() LIMIT 1)
+    SELECT chain, seq, timestamp FROM audit_entries WHERE chain = (SELECT due.chain FROM due) ORDER BY seq LIMIT $2::bigint`,
+};
+
 /** The array makes the server look up positions rather than read the table, whatever it thinks of their number. */
 const REMOVE: Statement = {
   name: 'remove-entries',
-  text: `DELETE FROM audit_entries WHERE position = ANY (ARRAY(
+  text: `WITH gone AS (DELETE FROM audit_entries WHERE position = ANY (ARRAY(
     SELECT old.position FROM unnest($1::bigint[], $2::bigint[]) AS cut (chain, seq) CROSS JOIN LATERAL (
-      SELECT a.position FROM audit_entries a WHERE a.chain = cut.chain AND a.seq <= cut.seq ORDER BY a.seq LIMIT $3::bigint) AS old))`,
+      SELECT a.position FROM audit_entries a WHERE a.chain = cut.chain AND a.seq <= cut.seq ORDER BY a.seq LIMIT $3::bigint) AS old)) RETURNING 1)
+    SELECT count(*) AS n FROM gone`,
 };
 
 const HAS_NO_ENTRY = '(SELECT a.seq FROM audit_entries a WHERE a.chain = c.chain LIMIT 1) IS NULL';
@@ -49,12 +63,6 @@ const STILL_THERE: Statement = {
   text: 'SELECT writer FROM audit_chains WHERE writer = ANY ($1::text[])',
 };
 
-export interface DueEntry {
-  readonly chain: number;
-  readonly seq: number;
-  readonly timestamp: string;
-}
-
 /**
  * The oldest entries in order of position up to the first that is not due: that is a start of each chain. Where there are
  * any, no chain can start until the end of the transaction, since it would name heads whose cuts are no longer carried;
@@ -66,36 +74,43 @@ export async function dueEntries(runner: Runner, request: PruneRequest): Promise
   return readDue(runner, request);
 }
 
-async function readDue(runner: Runner, { auditBefore, limit }: PruneRequest): Promise<DueEntry[]> {
-  const before = new Date(auditBefore).toISOString();
-  const entries = await runner.all<DueEntry>(OLDEST, limit);
-  const end = entries.findIndex(({ timestamp }) => timestamp >= before);
-  return end === -1 ? entries : entries.slice(0, end);
+async function readDue(runner: Runner, request: PruneRequest): Promise<DueEntry[]> {
+  const { auditBefore, anonymousBefore = auditBefore, limit } = request;
+  const due = upTo(auditBefore, await runner.all<DueEntry>(OLDEST, limit));
+  if (anonymousBefore <= auditBefore) return due;
+  const before = new Date(anonymousBefore).toISOString();
+  return [...due, ...upTo(anonymousBefore, await runner.all<DueEntry>(OLDEST_OF_STRANGERS, before, limit))];
 }
 
-/** Returns how many went: none where one of the last to go is not as it was sealed, since a cut is our signature under
- * its removal. `audit verify` names that entry. */
+function upTo(time: number, entries: readonly DueEntry[]): DueEntry[] {
+  const before = new Date(time).toISOString();
+  const end = entries.findIndex(({ timestamp }) => timestamp >= before);
+  return end === -1 ? [...entries] : entries.slice(0, end);
+}
+
+/** Returns how many went: none of a chain whose last to go is not as it was sealed, since a cut is our signature under its
+ * removal. `audit verify` names that entry. */
 export async function removeEntries(
   runner: Runner,
   { chain, lane }: { readonly chain: OpenChain; readonly lane: AuditLane },
   request: PruneRequest,
   entries: readonly DueEntry[],
 ): Promise<number> {
-  const last = new Map(entries.map(({ chain: number, seq }) => [number, seq]));
-  if (last.size === 0) return 0;
-  const lasts = await readEntries(
-    runner,
-    Array.from(last, ([number, seq]) => ({ chain: number, seq })),
-  );
-  const made = lasts.map(lane.cutAt).filter((cut) => cut !== undefined);
-  if (made.length < last.size) return 0;
+  const places = Array.from(lastOfChains(entries), ([number, seq]) => ({ chain: number, seq }));
+  const lasts = (await readPlaced(runner, places)).filter(({ entry }) => lane.cutAt(entry) !== undefined);
+  if (lasts.length === 0) return 0;
+  const made = lasts.map(({ entry }) => entry);
   const previous = await newestCuts(runner, lane);
-  await runner.all(REMOVE, [...last.keys()], [...last.values()], request.limit);
-  await forgetEmptyChains(runner, chain.place.chain);
+  const numbers = lasts.map((last) => last.chain);
+  const seqs = made.map(({ seq }) => seq);
+  const gone = await runner.all<{ n: number }>(REMOVE, numbers, seqs, request.limit);
+  const removed = gone[0]?.n ?? 0;
+  chain.entriesGo();
+  await forgetEmptyChains(runner, chain.chain);
   const live = await stillThere(runner, [...previous, ...made]);
   const cut = carryCuts({ previous, made, live, named: [] });
-  chain.append(pruneDraft({ cut, before: request.auditBefore, removed: entries.length, at: request.now }));
-  return entries.length;
+  chain.append(pruneDraft(pruneOf(request, cut, removed)));
+  return removed;
 }
 
 /** Each prune entry carries what the one before it said and still matters, so the newest genuine one says all. */

@@ -1,7 +1,9 @@
 import type { DeliveryState, PruneRequest, PruneResult } from '../../inbox/store.ts';
+import { mayHaveMore } from '../due-entries.ts';
 import { KEEPS_EVENT } from '../event-row.ts';
 import { Tally } from '../tally.ts';
-import type { AuditLane, OpenChain } from './audit-lane.ts';
+import type { AuditLane } from './audit-lane.ts';
+import type { OpenChain } from './open-chain.ts';
 import { dueEntries, removeEntries } from './prune-audit.ts';
 import type { Runner, Statement } from './transaction.ts';
 import { writeTally } from './write-tally.ts';
@@ -87,7 +89,7 @@ export async function prune(
   const events = finished.length === 0 ? 0 : await removeEvents(runner, finished);
   await runner.all(REMOVE_QUARANTINED, request.eventsBefore, request.limit);
   const audits = await removeEntries(runner, audit, request, entries);
-  const more = due.length === request.limit || audits === request.limit;
+  const more = due.length === request.limit || mayHaveMore(entries, audits, request);
   return { events, audits, more, cursor: { eventsAfter: due.at(-1)?.seq ?? after } };
 }
 

@@ -105,12 +105,21 @@ export async function* newestPrunes(runner: Runner): AsyncGenerator<AuditEntry> 
 
 /** The entries in these places, in any order; where there is none, none. */
 export async function readEntries(runner: Runner, places: readonly ChainEnd[]): Promise<AuditEntry[]> {
+  return (await readPlaced(runner, places)).map(({ entry }) => entry);
+}
+
+/** The same, with the numbers of their chains. */
+export async function readPlaced(
+  runner: Runner,
+  places: readonly ChainEnd[],
+): Promise<{ readonly chain: number; readonly entry: AuditEntry }[]> {
+  if (places.length === 0) return [];
   const rows = await runner.all<AuditRow>(
     ENTRIES_AT,
     places.map(({ chain }) => chain),
     places.map(({ seq }) => seq),
   );
-  return rows.map(toEntry);
+  return rows.map((row) => ({ chain: row.chain, entry: toEntry(row) }));
 }
 
 export async function readHeads(runner: Runner): Promise<ChainHead[]> {

@@ -1,9 +1,9 @@
 import type { DiscardRequest, DiscardResult, ReplayRequest, ReplayResult } from '../../inbox/store.ts';
 import { IS_ORPHANED } from '../event-row.ts';
 import { Tally } from '../tally.ts';
-import type { OpenChain } from './audit-lane.ts';
 import { discardWaiting } from './end-attempts.ts';
 import { matchEvents, UNNAMED } from './match-events.ts';
+import type { OpenChain } from './open-chain.ts';
 import { toText } from './text.ts';
 import type { Runner, Statement, Value } from './transaction.ts';
 import { writeTally } from './write-tally.ts';

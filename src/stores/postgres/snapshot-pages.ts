@@ -1,4 +1,6 @@
+import type { BodyLimits, BodyPosition, LogDescription, StoredBody } from '../../inbox/store.ts';
 import { AUDIT_COLUMNS, type AuditRow } from '../audit-row.ts';
+import { fitBytes, IS_USED } from '../body-page.ts';
 import type { Runner, Statement } from './transaction.ts';
 
 export interface NamedChain {
@@ -69,4 +71,48 @@ function inPlace(rows: readonly AuditRow[], start: number): AuditRow[] {
     before = row.position;
     return isInPlace ? row : { ...row, writer: `${row.writer}, out of place` };
   });
+}
+
+const HEADS: Statement = {
+  name: 'snapshot-heads',
+  text: `SELECT writer, seq, encode(hash, 'hex') AS hash FROM audit_chains`,
+};
+const USED: Statement = { name: 'snapshot-used', text: IS_USED };
+
+export async function describeLog(runner: Runner): Promise<LogDescription> {
+  const heads = await runner.all<LogDescription['heads'][number]>(HEADS);
+  const [store] = await runner.all<{ used: boolean }>(USED);
+  return { heads, isUsed: store?.used === true };
+}
+
+const SIZES = {
+  event: { name: 'event-sizes', text: 'SELECT seq, bytes FROM events WHERE seq > $1 ORDER BY seq LIMIT $2::bigint' },
+  quarantine: {
+    name: 'quarantined-sizes',
+    text: 'SELECT seq, length(body) AS bytes FROM quarantine WHERE seq > $1 ORDER BY seq LIMIT $2::bigint',
+  },
+} satisfies Record<BodyPosition['kind'], Statement>;
+const BODIES = {
+  event: {
+    name: 'event-bodies',
+    text: 'SELECT seq, id, received_at AS "receivedAt", body FROM events WHERE seq = ANY ($1::bigint[]) ORDER BY seq',
+  },
+  quarantine: {
+    name: 'quarantined-bodies',
+    text: 'SELECT seq, id, last_received_at AS "receivedAt", body FROM quarantine WHERE seq = ANY ($1::bigint[]) ORDER BY seq',
+  },
+} satisfies Record<BodyPosition['kind'], Statement>;
+
+export async function readBodies(
+  runner: Runner,
+  after: BodyPosition | undefined,
+  limits: BodyLimits,
+): Promise<StoredBody[]> {
+  const { kind, seq } = after ?? { kind: 'event', seq: Number.MIN_SAFE_INTEGER };
+  const sizes = await runner.all<{ seq: number; bytes: number }>(SIZES[kind], seq, limits.rows);
+  if (sizes.length === 0 && kind === 'event')
+    return readBodies(runner, { kind: 'quarantine', seq: Number.MIN_SAFE_INTEGER }, limits);
+  const fit = fitBytes(sizes, limits.bytes).map((row) => row.seq);
+  const rows = await runner.all<Omit<StoredBody, 'kind'>>(BODIES[kind], fit);
+  return rows.map((row) => ({ kind, ...row }));
 }

@@ -35,6 +35,7 @@ export async function openSpill({ file, maxBytes, auditKey }: SpillOptions): Pro
         `${setting}: a receiver has served from ${file} as its store, and to empty it as a spill would run handlers on all its events again; name another file, and move that one with store copy`,
       ]);
     }
+    await spill.checkLog();
     return spill;
   } catch (error) {
     await spill.close();

@@ -1,4 +1,5 @@
 import type { ChainHead } from '../../audit/entry.ts';
+import type { Tampering } from '../../audit/tampering.ts';
 import { type LastingFault, lastingOf, RowRefused, StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
@@ -58,7 +59,7 @@ export interface SpillingOptions {
 }
 
 type Spill = SpillSource &
-  Pick<SqliteStore, 'spillCommit' | 'spillCheck' | 'spillHeads' | 'endChains' | 'close' | 'location'>;
+  Pick<SqliteStore, 'spillCommit' | 'spillCheck' | 'spillHeads' | 'endChains' | 'onTampered' | 'close' | 'location'>;
 
 /**
  * A store whose commits go to a file on this machine while it cannot commit itself, and from there into it once it can.
@@ -185,11 +186,16 @@ export class SpillingStore implements Store {
 
   /** Audit entries stay while some of the spill's are still to come: their chain would be removed under them. */
   prune = (request: PruneRequest) =>
-    this.#primary.prune(this.#intake.state === 'direct' ? request : { ...request, auditBefore: 0 });
+    this.#primary.prune(this.#intake.state === 'direct' ? request : { ...request, auditBefore: 0, anonymousBefore: 0 });
 
   onForeignChange(listener: () => void): void {
     this.#listeners.add(listener);
     this.#primary.onForeignChange(listener);
+  }
+
+  onTampered(listener: (found: Tampering) => void): void {
+    this.#primary.onTampered(listener);
+    this.#spill.onTampered(listener);
   }
 
   claim = (request: ClaimRequest) => this.#primary.claim(request);

@@ -16,6 +16,7 @@ export class Connection {
   readonly #place: FilePlace;
   #isLocked = false;
   #mustCheckpoint = false;
+  #afterCommit: (() => void)[] = [];
 
   constructor(file: string) {
     this.db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
@@ -71,6 +72,7 @@ export class Connection {
     try {
       const result = work();
       this.db.exec('COMMIT');
+      for (const then of this.#afterCommit) then();
       if (this.#mustCheckpoint) this.#checkpoint();
       // What is in a file that nobody finds again is not kept, however well it is synced.
       this.#place.check();
@@ -80,6 +82,11 @@ export class Connection {
       if (this.db.isTransaction) this.db.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** Inside a transaction: called once it is committed, and not where it is not. */
+  onCommit(then: () => void): void {
+    this.#afterCommit.push(then);
   }
 
   /** A transaction that survives the end of the process, but perhaps not that of the machine before the next other one. */
@@ -113,6 +120,7 @@ export class Connection {
   }
 
   #begin(): void {
+    this.#afterCommit = [];
     try {
       this.db.exec('BEGIN IMMEDIATE');
     } catch (error) {

@@ -1,9 +1,13 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { deriveAuditKey } from '../../audit/chain.ts';
 import type { AuditDraft } from '../../audit/entry.ts';
+import { Secret } from '../../config/secret.ts';
 import type {
   AuditCursor,
   AuditPosition,
+  BodyLimits,
+  BodyPosition,
   ClaimRequest,
   DeadFilter,
   DiscardRequest,
@@ -21,6 +25,7 @@ import { commitBatch } from './commit-batch.ts';
 import type { Connection } from './connection.ts';
 import { dropDocument, listDocuments, readDocument, writeDocument } from './documents.ts';
 import { findByKeys } from './find-by-keys.ts';
+import { findTampering } from './find-tampering.ts';
 import { holdLease, releaseLease } from './hold-lease.ts';
 import { type PackedBatch, unpackBatch } from './pack-batch.ts';
 import { prune } from './prune.ts';
@@ -38,7 +43,7 @@ const ROOM_BYTES = 1024 * 1024;
 
 /** What the thread that owns the file can be asked for, by name: the Store contract, synchronous. */
 export function createOperations(
-  { file, writer: owner, maxBytes }: ThreadOptions,
+  { file, writer: owner, auditKey, maxBytes }: ThreadOptions,
   connection: Connection,
   lane: AuditLane,
   freeBytes = (): number => freeBytesIn(dirname(file)),
@@ -85,9 +90,17 @@ export function createOperations(
     findQuarantined: (id: string) => findQuarantined(connection, id),
     openSnapshot: () => snapshots.open(),
     readSnapshot: (id: number, after: AuditPosition | undefined, limit: number) => snapshots.get(id).read(after, limit),
+    readSnapshotBodies: (id: number, after: BodyPosition | undefined, limits: BodyLimits) =>
+      snapshots.get(id).bodies(after, limits),
+    describeSnapshot: (id: number) => snapshots.get(id).describe(),
     closeSnapshot: (id: number) => snapshots.close(id),
     tailAudit: (limit: number, after?: AuditCursor) => tailAudit(connection, limit, after),
     auditHeads: () => readHeads(connection),
+    checkLog: () => {
+      const found = findTampering(connection, deriveAuditKey(new Secret(auditKey)), spill !== undefined);
+      lane.writeDown(found);
+      return found;
+    },
     beginAudit: (entry: AuditDraft) => connection.transaction(() => ({ entries: lane.replaceAll(connection, entry) })),
     prune: (request: PruneRequest) => prune(connection, lane, request),
     firstSeen: (fingerprints: readonly string[], now: number) => firstSeen(connection, fingerprints, now),

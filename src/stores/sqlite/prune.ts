@@ -1,6 +1,8 @@
+import { STRANGERS_RANGE } from '../../audit/chain-memory.ts';
 import type { ChainHead } from '../../audit/entry.ts';
 import { carryCuts, pruneDraft } from '../../audit/prune-chains.ts';
 import type { DeliveryState, PruneRequest, PruneResult } from '../../inbox/store.ts';
+import { type DueEntry, lastOfChains, mayHaveMore, pruneOf } from '../due-entries.ts';
 import { KEEPS_EVENT } from '../event-row.ts';
 import { Tally } from '../tally.ts';
 import type { AuditLane } from './audit-lane.ts';
@@ -12,7 +14,7 @@ import { writeTally } from './write-tally.ts';
 export function prune(connection: Connection, lane: AuditLane, request: PruneRequest): PruneResult {
   const after = request.cursor?.eventsAfter ?? 0;
   const due = dueEvents(connection, request, after);
-  const entries = dueEntries(connection, request);
+  const entries = [...dueEntries(connection, request), ...dueOfStrangers(connection, request)];
   const cursor = { eventsAfter: due.at(-1)?.seq ?? after };
   const held = dueQuarantine(connection, request);
   if (due.length === 0 && entries.length === 0 && held === 0) return { events: 0, audits: 0, more: false, cursor };
@@ -23,7 +25,7 @@ export function prune(connection: Connection, lane: AuditLane, request: PruneReq
     removeQuarantine(connection, request);
     const audits = removeEntries(connection, lane, request, entries);
     writeTally(connection, tally);
-    const more = due.length === request.limit || audits === request.limit;
+    const more = due.length === request.limit || mayHaveMore(entries, audits, request);
     return { events: events.length, audits, more, cursor };
   });
 }
@@ -65,50 +67,68 @@ function removeQuarantine(connection: Connection, { eventsBefore, limit }: Prune
   );
 }
 
-interface DueEntry {
-  readonly position: number;
-  readonly chain: number;
-  readonly seq: number;
-  readonly timestamp: string;
-}
-
 /** The oldest entries in order of commit up to the first that is not due: that is a start of each chain. */
 function dueEntries(connection: Connection, { auditBefore, limit }: PruneRequest): DueEntry[] {
   const before = new Date(auditBefore).toISOString();
   const entries = connection.all<DueEntry>(
-    'SELECT position, chain, seq, timestamp FROM audit_entries ORDER BY position LIMIT ?',
+    'SELECT chain, seq, timestamp FROM audit_entries ORDER BY position LIMIT ?',
     limit,
   );
   const end = entries.findIndex(({ timestamp }) => timestamp >= before);
   return end === -1 ? entries : entries.slice(0, end);
 }
 
-/** Returns how many went: none where one of the last to go is not as it was sealed, since a cut is our signature under
- * its removal. `audit verify` names that entry. */
+/** The oldest entries of one chain of strangers, which go earlier. Any one, so that a chain that cannot
+ * be cut does not keep the others. */
+function dueOfStrangers(connection: Connection, request: PruneRequest): DueEntry[] {
+  const { auditBefore, anonymousBefore = auditBefore, limit } = request;
+  if (anonymousBefore <= auditBefore) return [];
+  const before = new Date(anonymousBefore).toISOString();
+  const first = connection.get<{ chain: number }>(
+    `SELECT c.chain FROM audit_chains c WHERE c.writer >= ? AND c.writer < ? AND (SELECT a.timestamp FROM audit_entries a
+      WHERE a.chain = c.chain ORDER BY a.seq LIMIT 1) < ? ORDER BY random() LIMIT 1`,
+    ...STRANGERS_RANGE,
+    before,
+  );
+  if (first === undefined) return [];
+  const entries = connection.all<DueEntry>(
+    'SELECT chain, seq, timestamp FROM audit_entries WHERE chain = ? ORDER BY seq LIMIT ?',
+    first.chain,
+    limit,
+  );
+  const end = entries.findIndex(({ timestamp }) => timestamp >= before);
+  return end === -1 ? entries : entries.slice(0, end);
+}
+
+/** Returns how many went: none of a chain whose last to go is not as it was sealed, since a cut is our signature under its
+ * removal. `audit verify` names that entry. */
 function removeEntries(
   connection: Connection,
   lane: AuditLane,
   request: PruneRequest,
   entries: readonly DueEntry[],
 ): number {
-  const last = new Map(entries.map(({ chain, seq }) => [chain, seq]));
   const made: ChainHead[] = [];
-  for (const [chain, seq] of last) {
+  const last: [chain: number, seq: number][] = [];
+  for (const [chain, seq] of lastOfChains(entries)) {
     const entry = readEntry(connection, { chain, seq });
     const cut = entry === undefined ? undefined : lane.cutAt(entry);
-    if (cut === undefined) return 0;
+    if (cut === undefined) continue;
     made.push(cut);
+    last.push([chain, seq]);
   }
   if (made.length === 0) return 0;
   const previous = newestCuts(connection, lane);
   const open = lane.open(connection, request.now);
-  for (const [chain, seq] of last) connection.run('DELETE FROM audit_entries WHERE chain = ? AND seq <= ?', chain, seq);
+  let removed = 0;
+  for (const [chain, seq] of last)
+    removed += connection.run('DELETE FROM audit_entries WHERE chain = ? AND seq <= ?', chain, seq).changes;
   const { live, named } = stillNeeded(connection, [...previous, ...made]);
   const cut = carryCuts({ previous, made, live, named });
-  open.append(pruneDraft({ cut, before: request.auditBefore, removed: entries.length, at: request.now }));
+  open.append(pruneDraft(pruneOf(request, cut, removed)));
   open.close();
   forgetEmptyChains(connection);
-  return entries.length;
+  return removed;
 }
 
 /** Each prune entry carries what the one before it said and still matters, so the newest genuine one says all. */

@@ -1,6 +1,15 @@
 import type { AuditEntry, ChainHead } from '../../audit/entry.ts';
-import type { AuditCursor, AuditPosition, AuditTail } from '../../inbox/store.ts';
+import type {
+  AuditCursor,
+  AuditPosition,
+  AuditTail,
+  BodyLimits,
+  BodyPosition,
+  LogDescription,
+  StoredBody,
+} from '../../inbox/store.ts';
 import { AUDIT_COLUMNS, type AuditRow, NAMED_ENTRIES, toEntry, toHex } from '../audit-row.ts';
+import { fitBytes, IS_USED } from '../body-page.ts';
 import type { Connection } from './connection.ts';
 
 export function tailAudit(connection: Connection, limit: number, cursor?: AuditCursor): AuditTail {
@@ -62,6 +71,35 @@ export class SnapshotReader {
       for (const row of rows) entries.push(toEntry(row));
     }
     return entries;
+  }
+
+  describe(): LogDescription {
+    const heads = this.#connection
+      .all<{ writer: string; seq: number; hash: Uint8Array }>('SELECT writer, seq, hash FROM audit_chains')
+      .map(({ writer, seq, hash }) => ({ writer, seq, hash: toHex(hash) }));
+    return { heads, isUsed: this.#connection.get<{ used: number }>(IS_USED)?.used === 1 };
+  }
+
+  bodies(after: BodyPosition | undefined, { rows, bytes }: BodyLimits): StoredBody[] {
+    const kind = after?.kind ?? 'event';
+    const sizes = this.#connection.all<{ seq: number; bytes: number }>(
+      kind === 'event'
+        ? 'SELECT seq, bytes FROM events WHERE seq > ? ORDER BY seq LIMIT ?'
+        : 'SELECT seq, length(body) AS bytes FROM quarantine WHERE seq > ? ORDER BY seq LIMIT ?',
+      after?.seq ?? Number.MIN_SAFE_INTEGER,
+      rows,
+    );
+    if (sizes.length === 0 && kind === 'event')
+      return this.bodies({ kind: 'quarantine', seq: Number.MIN_SAFE_INTEGER }, { rows, bytes });
+    return fitBytes(sizes, bytes).flatMap(({ seq }) => {
+      const row = this.#connection.get<Omit<StoredBody, 'kind'>>(
+        kind === 'event'
+          ? 'SELECT seq, id, received_at AS receivedAt, body FROM events WHERE seq = ?'
+          : 'SELECT seq, id, last_received_at AS receivedAt, body FROM quarantine WHERE seq = ?',
+        seq,
+      );
+      return row === undefined ? [] : [{ kind, ...row }];
+    });
   }
 
   /** Whole in its last `seq`: somebody who has dropped the unique index may have put two entries there, and the next page

@@ -104,11 +104,12 @@ export class SpillFile {
    * now the store that has them may have removed them in its turn, and their names would lead nowhere. */
   endChains(): void {
     this.#unbound(() =>
-      this.#connection.transaction(() =>
+      this.#connection.transaction(() => {
+        this.#lane.leave(this.#connection);
         this.#connection.run(
           'DELETE FROM audit_chains WHERE NOT EXISTS (SELECT 1 FROM audit_entries a WHERE a.chain = audit_chains.chain)',
-        ),
-      ),
+        );
+      }),
     );
   }
 

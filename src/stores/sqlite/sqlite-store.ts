@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import type { AuditDraft } from '../../audit/entry.ts';
+import type { AuditDraft, ChainHead } from '../../audit/entry.ts';
+import type { Tampering } from '../../audit/tampering.ts';
 import { RowRefused, StoreUnavailable } from '../../errors/problem.ts';
 import type {
   AuditCursor,
@@ -21,9 +21,10 @@ import type {
 import { documentName, documentText } from '../check-document.ts';
 import { findInPages } from '../dedup-keys.ts';
 import type { ParcelLimits, ParcelRows } from '../spill/parcel.ts';
+import { Tamperings } from '../tamperings.ts';
 import type { Operations } from './operations.ts';
 import { packBatch } from './pack-batch.ts';
-import { createWriterThread, type StartListener, startWriterThread } from './start-thread.ts';
+import { createWriterThread, type StartListener, startWriterThread, within } from './start-thread.ts';
 import {
   blocksToMove,
   type FromThread,
@@ -40,6 +41,7 @@ const LONG_CALLS: ReadonlySet<OperationName> = new Set([
   'replay',
   'backup',
   'beginAudit',
+  'checkLog',
   'listEvents',
   'listDead',
   'openSnapshot',
@@ -65,6 +67,8 @@ export class SqliteStore implements Store {
   /** Calls given up while the thread still has them: it is stuck, and whatever else it is sent would only pile up. */
   readonly #abandoned = new Set<number>();
   readonly #listeners = new Set<() => void>();
+  readonly #tamperings = new Tamperings();
+  #heads: readonly ChainHead[] = [];
   /** `undefined` between the end of one thread and the start of the next. */
   #worker: Worker | undefined;
   /** Why the last thread ended or did not start. */
@@ -101,6 +105,7 @@ export class SqliteStore implements Store {
   findQuarantined = (id: string) => this.#call('findQuarantined', id);
   tailAudit = (limit: number, after?: AuditCursor) => this.#call('tailAudit', limit, after);
   auditHeads = () => this.#call('auditHeads');
+  onTampered = (listener: (found: Tampering) => void) => this.#tamperings.listen(listener);
   prune = (request: PruneRequest) => this.#call('prune', request);
   firstSeen = (fingerprints: readonly string[], now: number) => this.#call('firstSeen', fingerprints, now);
   findFirstSeen = (fingerprints: readonly string[]) => this.#call('findFirstSeen', fingerprints);
@@ -113,6 +118,11 @@ export class SqliteStore implements Store {
   dropDocument = async (name: string) => this.#call('dropDocument', documentName(name));
   findByKeys = (keys: readonly EventKey[], now: number) =>
     findInPages(keys, (page) => this.#call('findByKeys', page, now));
+  /** Looks whether the log is as a receiver leaves it; to be called at the start, before anything is written. */
+  async checkLog(): Promise<void> {
+    for (const found of await this.#call('checkLog')) this.#tamperings.add(found);
+  }
+
   /** Removes the audit log, sealed with another key, and begins a new one. */
   beginAudit = (entry: AuditDraft) => this.#call('beginAudit', entry);
   /** Writes a consistent copy while the store serves. The file must not exist. */
@@ -131,6 +141,8 @@ export class SqliteStore implements Store {
     const id = await this.#call('openSnapshot');
     return {
       read: (after, limit) => this.#call('readSnapshot', id, after, limit),
+      bodies: (after, limits) => this.#call('readSnapshotBodies', id, after, limits),
+      describe: () => this.#call('describeSnapshot', id),
       close: () => this.#call('closeSnapshot', id),
     };
   }
@@ -184,6 +196,7 @@ export class SqliteStore implements Store {
     worker.on('message', (message: FromThread) => {
       if ('foreignChange' in message) for (const listener of this.#listeners) listener();
       if ('id' in message) this.#settle(message);
+      if ('tampered' in message) this.#tamperings.add(message.tampered);
       if ('failed' in message) this.#fault = `: ${message.failed.message}`;
       if ('ready' in message) this.#isBack();
     });
@@ -202,6 +215,7 @@ export class SqliteStore implements Store {
 
   #settle(message: Extract<FromThread, { id: number }>): void {
     this.#abandoned.delete(message.id);
+    if ('value' in message && message.heads !== undefined) this.#heads = message.heads;
     const call = this.#calls.get(message.id);
     if (call === undefined) return;
     this.#calls.delete(message.id);
@@ -222,7 +236,7 @@ export class SqliteStore implements Store {
     this.#worker = undefined;
     setTimeout(() => {
       if (this.#closed) return;
-      this.#worker = createWriterThread({ ...this.#options, reopened: true });
+      this.#worker = createWriterThread({ ...this.#options, reopened: true, heads: this.#heads });
       this.#listen(this.#worker);
     }, RESTART_MS);
   }
@@ -230,12 +244,4 @@ export class SqliteStore implements Store {
 
 function toFault({ message, row }: ThreadError): StoreUnavailable {
   return row === true ? new RowRefused(message) : new StoreUnavailable(message);
-}
-
-/** Gives whether it resolved in time. */
-async function within(ending: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  const time = new AbortController();
-  const ended = ending.then(() => true);
-  const over = pause(milliseconds, false, { signal: time.signal }).catch(() => false);
-  return Promise.race([ended, over]).finally(() => time.abort());
 }

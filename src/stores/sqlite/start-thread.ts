@@ -62,3 +62,11 @@ function firstFault(worker: Worker, { onUpgrade, onWait }: StartListener): Promi
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
   });
 }
+
+/** Gives whether it resolved in time. */
+export async function within(ending: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const time = new AbortController();
+  const ended = ending.then(() => true);
+  const over = pause(milliseconds, false, { signal: time.signal }).catch(() => false);
+  return Promise.race([ended, over]).finally(() => time.abort());
+}

@@ -1,3 +1,5 @@
+import type { ChainHead } from '../../audit/entry.ts';
+import type { Tampering } from '../../audit/tampering.ts';
 import type { Operations } from './operations.ts';
 
 export type FileSetting = 'DATABASE_URL' | 'SPILL_DATABASE_URL';
@@ -18,6 +20,8 @@ export interface ThreadOptions {
   readonly remake?: true;
   /** An earlier thread had the file open: it is not made where it is missing, save with `remake`. */
   readonly reopened?: true;
+  /** What that thread last committed of its chains. */
+  readonly heads?: readonly ChainHead[];
 }
 
 export type ToThread =
@@ -40,9 +44,11 @@ export type FromThread =
   | { readonly upgrading: true }
   | { readonly ready: true }
   | { readonly failed: ThreadError }
-  | { readonly id: number; readonly value: unknown }
+  /** `heads`: of the chains, where they have changed since the last answer. */
+  | { readonly id: number; readonly value: unknown; readonly heads?: readonly ChainHead[] }
   | { readonly id: number; readonly error: ThreadError }
-  | { readonly foreignChange: true };
+  | { readonly foreignChange: true }
+  | { readonly tampered: Tampering };
 
 /** Operations with bodies among their values, in memory that nobody needs in the thread they come from. */
 const WITH_BODIES: ReadonlySet<OperationName> = new Set([

@@ -49,7 +49,13 @@ function serve(): void {
   const connection = new Connection(file);
   bringUp(connection);
   if (options.serve) connection.checkpointNext();
-  const lane = new AuditLane(options.writer, deriveAuditKey(new Secret(options.auditKey)), options.reopened);
+  const lane = new AuditLane({
+    ...options,
+    key: deriveAuditKey(new Secret(options.auditKey)),
+    started: options.reopened === true,
+    mayLeave: options.maxBytes !== undefined,
+    onTampered: (tampered) => send({ tampered }),
+  });
   const operations = createOperations(options, connection, lane);
 
   const end = (): void => {
@@ -59,6 +65,7 @@ function serve(): void {
     lock?.release();
     port?.close();
   };
+  let told = lane.heads;
   const watch = setInterval(lookForForeignChange(connection, end), LOOK_MS);
   port?.on('message', (message: ToThread) => {
     if ('close' in message) {
@@ -70,7 +77,9 @@ function serve(): void {
       // The caller's types tie values to the operation (SqliteStore.#call); they are lost on the way through the port.
       const run = operations[operation] as (...values: readonly unknown[]) => unknown;
       const value = run(...values);
-      send({ id, value }, blocksToMove(operation, value));
+      const message = lane.heads === told ? { id, value } : { id, value, heads: lane.heads };
+      send(message, blocksToMove(operation, value));
+      told = lane.heads;
     } catch (error) {
       send({ id, error: describe(error) });
       if (mustReopen(error)) end();
