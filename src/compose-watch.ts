@@ -6,6 +6,7 @@ import { typeLabel } from './events/names.ts';
 import type { Registration } from './http/operations.ts';
 import type { Inbox } from './inbox/accept.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
+import type { BodyInterpreter } from './inbox/body-interpreter.ts';
 import type { Store } from './inbox/store.ts';
 import { rememberFirstStart } from './instantly/first-start.ts';
 import type { Watch } from './instantly/watch.ts';
@@ -25,6 +26,7 @@ export interface WatchParts {
   readonly owner: string;
   readonly store: Store;
   readonly inbox: Inbox;
+  readonly bodies: Pick<BodyInterpreter, 'splitPage'>;
   readonly trail: Pick<AuditTrail, 'record'>;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -83,7 +85,7 @@ export class RegistrationWatch {
   }
 
   async #make({ instantly, retentionMs }: Settings): Promise<Watch | undefined> {
-    const { live, tokens, store, inbox, trail, logger, owner, metrics } = this.#parts;
+    const { live, tokens, store, inbox, bodies, trail, logger, owner, metrics } = this.#parts;
     if (instantly.webhookUrl === undefined || instantly.readKey === undefined) return undefined;
     // Here and not above: who has no key need not wait for what they do not use.
     const [{ openAccounts }, { carriedToken }, { Watch }] = await Promise.all([
@@ -91,7 +93,12 @@ export class RegistrationWatch {
       import('./instantly/describe-webhook.ts'),
       import('./instantly/watch.ts'),
     ]);
-    const { reader, writer } = openAccounts(instantly, 'service', (entry) => void trail.record(entry));
+    const { reader, writer } = openAccounts(
+      instantly,
+      'service',
+      (entry) => void trail.record(entry),
+      (page) => bodies.splitPage(page),
+    );
     if (reader === undefined) return undefined;
     const { proxy } = instantly;
     if (proxy !== undefined) {

@@ -95,7 +95,7 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
   });
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });
-  const watch = await RegistrationWatch.create({ ...secrets, owner, store, inbox, trail, metrics, logger });
+  const watch = await RegistrationWatch.create({ ...secrets, owner, store, inbox, bodies, trail, metrics, logger });
   let stopping = false;
   const { server, interruptAll, endConnections } = composeHttp({
     settings,

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import { type AuthenticDelivery, makeAuthenticDelivery } from './delivery.ts';
 import { leadsTo } from './leads-to.ts';
 
@@ -21,7 +22,8 @@ export function restoreQuarantined(record: {
 
 /**
  * Vouches for a payload out of Instantly's own delivery log: Instantly's API answered it, over TLS, to a key of ours, and
- * names our URL, with or without a query, as where it was to go. No delivery of it need ever have come.
+ * names our URL, with or without a query, as where it was to go. No delivery of it need ever have come. A payload out of a large page
+ * comes as the bytes of its text.
  *
  * @throws TypeError where it is for another URL or holds no JSON object
  */
@@ -34,7 +36,7 @@ export function restoreLogged(
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     throw new TypeError('The logged delivery holds no JSON object.');
   }
-  const body = Buffer.from(JSON.stringify(payload));
+  const body = isUint8Array(payload) ? payload : Buffer.from(JSON.stringify(payload));
   return makeAuthenticDelivery({
     body,
     principal: 'instantly:log',

@@ -38,7 +38,7 @@ export function scanJson(text: string): JsonScan {
 }
 
 /** From the place after the opening quote to the place after the closing one. */
-function endOfString(text: string, from: number): number {
+export function endOfString(text: string, from: number): number {
   // The engine's own search is many times faster than a walk, and strings are nearly all of a long body.
   let quote = text.indexOf('"', from);
   while (quote !== -1) {

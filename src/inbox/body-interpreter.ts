@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type Interpretation, interpretBody, LARGE_BODY_BYTES, salvageBody } from '../events/interpret-body.ts';
+import type { SplitPage } from '../events/split-payloads.ts';
 import type { FromBodyThread, ToBodyThread } from './body-thread.ts';
 
 /** Milliseconds for one body, those included for which it waits for others. Half a second is much for one of 10 MB. */
@@ -24,12 +25,21 @@ export interface BodyInterpreterOptions {
   readonly startThread?: (heapMb: number) => Worker;
 }
 
+type Work =
+  | { readonly bytes: Uint8Array; readonly charset: string | null }
+  | { readonly page: Uint8Array<ArrayBuffer> };
+
 interface Task {
   readonly id: number;
-  readonly bytes: Uint8Array;
-  readonly charset: string | null;
-  readonly resolve: (interpretation: Interpretation) => void;
+  readonly work: Work;
+  readonly end: (result: FromBodyThread['result']) => void;
+  readonly giveUp: (reason: string) => void;
   readonly timer: NodeJS.Timeout;
+}
+
+/** A page of the delivery log could not be read; one of fewer attempts may be. */
+export class PageNotRead extends Error {
+  override readonly name = 'PageNotRead';
 }
 
 /**
@@ -54,11 +64,22 @@ export class BodyInterpreter {
     if (bytes.byteLength <= LARGE_BODY_BYTES) return interpretBody(bytes, charset);
     if (this.#isClosed) return this.#salvage(bytes, charset, 'the receiver is stopping');
     return new Promise((resolve) => {
-      this.#lastId += 1;
-      const id = this.#lastId;
-      const timer = setTimeout(() => this.#expire(id), this.#options.limitMs ?? LIMIT_MS);
-      this.#tasks.push({ id, bytes, charset, resolve, timer });
-      if (this.#tasks.length === 1) this.#post();
+      const giveUp = (reason: string): void => resolve(this.#salvage(bytes, charset, reason));
+      this.#add({ bytes, charset }, (result) => resolve(result as Interpretation), giveUp);
+    });
+  }
+
+  /**
+   * Takes the payloads out of a large page of the delivery log.
+   *
+   * @param page all of its memory, not to be used afterwards
+   * @throws PageNotRead
+   */
+  splitPage(page: Uint8Array<ArrayBuffer>): Promise<SplitPage> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (reason: string): void => reject(new PageNotRead(reason));
+      if (this.#isClosed) giveUp('the receiver is stopping');
+      else this.#add({ page }, (result) => resolve(result as SplitPage), giveUp);
     });
   }
 
@@ -66,8 +87,16 @@ export class BodyInterpreter {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#idle);
-    for (const task of this.#tasks.splice(0)) this.#giveUp(task, 'the receiver is stopping');
+    for (const task of this.#tasks.splice(0)) giveUp(task, 'the receiver is stopping');
     await this.#endThread();
+  }
+
+  #add(work: Work, end: Task['end'], giveUp: Task['giveUp']): void {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const timer = setTimeout(() => this.#expire(id), this.#options.limitMs ?? LIMIT_MS);
+    this.#tasks.push({ id, work, end, giveUp, timer });
+    if (this.#tasks.length === 1) this.#post();
   }
 
   #post(): void {
@@ -75,10 +104,14 @@ export class BodyInterpreter {
     if (task === undefined) return;
     clearTimeout(this.#idle);
     this.#thread ??= this.#start();
+    const { id, work } = task;
+    if ('page' in work) {
+      this.#thread.postMessage({ id, page: work.page } satisfies ToBodyThread, [work.page.buffer]);
+      return;
+    }
     // A copy that is handed over: the bytes are still to be stored, whatever becomes of the thread.
-    const bytes = new Uint8Array(task.bytes);
-    const message: ToBodyThread = { id: task.id, bytes, charset: task.charset };
-    this.#thread.postMessage(message, [bytes.buffer]);
+    const bytes = new Uint8Array(work.bytes);
+    this.#thread.postMessage({ id, bytes, charset: work.charset } satisfies ToBodyThread, [bytes.buffer]);
   }
 
   #start(): Worker {
@@ -97,12 +130,12 @@ export class BodyInterpreter {
     return thread;
   }
 
-  #settle({ id, interpretation }: FromBodyThread): void {
+  #settle({ id, result }: FromBodyThread): void {
     const [task] = this.#tasks;
     if (task === undefined || task.id !== id) return;
     this.#tasks.shift();
     clearTimeout(task.timer);
-    task.resolve(interpretation);
+    task.end(result);
     this.#goOn();
   }
 
@@ -118,7 +151,7 @@ export class BodyInterpreter {
     this.#tasks.splice(at, 1);
     // The thread is at work on the first, and on no other.
     if (at === 0) void this.#endThread();
-    this.#giveUp(task, 'it took too long');
+    giveUp(task, 'it took too long');
     if (at === 0) this.#goOn();
   }
 
@@ -127,7 +160,7 @@ export class BodyInterpreter {
     this.#thread = undefined;
     const task = this.#tasks.shift();
     if (task === undefined) return;
-    this.#giveUp(task, reason);
+    giveUp(task, reason);
     this.#goOn();
   }
 
@@ -137,15 +170,15 @@ export class BodyInterpreter {
     await thread?.terminate();
   }
 
-  #giveUp({ bytes, charset, resolve, timer }: Task, reason: string): void {
-    clearTimeout(timer);
-    resolve(this.#salvage(bytes, charset, reason));
-  }
-
   #salvage(bytes: Uint8Array, charset: string | null, reason: string): Interpretation {
     this.#options.onSalvaged(reason);
     return salvageBody(bytes, charset);
   }
+}
+
+function giveUp(task: Task, reason: string): void {
+  clearTimeout(task.timer);
+  task.giveUp(reason);
 }
 
 function startThread(heapMb: number): Worker {

@@ -1,5 +1,8 @@
 import { USER_AGENT } from '../config/product.ts';
 import type { ApiKey } from '../config/settings.ts';
+import { decodeBody } from '../events/parse-body.ts';
+import { type SplitPage, splitPayloads } from '../events/split-payloads.ts';
+import { PageNotRead } from '../inbox/body-interpreter.ts';
 import { type ApiErrorFields, type ApiFailure, InstantlyApiError } from './api-error.ts';
 import { OPERATIONS, type OperationName } from './operations.ts';
 import type { IncomingAnswer, Send } from './send-request.ts';
@@ -28,6 +31,8 @@ export interface Endpoint {
   /** The proxy that is called through, for people; `undefined`: none. */
   readonly via?: string | undefined;
   readonly send: Send;
+  /** Takes the payloads out of a large answer. Default: in this thread. */
+  readonly splitPage?: ((page: Uint8Array<ArrayBuffer>) => Promise<SplitPage>) | undefined;
 }
 
 /**
@@ -37,7 +42,7 @@ export interface Endpoint {
  * @throws InstantlyApiError; what `signal` was aborted with
  */
 export async function callApi(
-  { apiUrl, key: { setting, secret }, asWorkspace, via, send }: Endpoint,
+  { apiUrl, key: { setting, secret }, asWorkspace, via, send, splitPage }: Endpoint,
   request: ApiRequest,
   timeoutMs: number,
   signal: AbortSignal,
@@ -65,9 +70,9 @@ export async function callApi(
     signal.throwIfAborted();
     throw timeout.aborted ? fail('timeout', null) : fail('unreachable', null, { detail: codeOf(error) });
   }
-  const { status, text, headers } = answer;
-  if (text === undefined) throw fail('too-large', status);
-  const json = parse(text);
+  const { status, content, headers } = answer;
+  const json = typeof content === 'string' ? parse(content) : content && (await readLarge(content, splitPage));
+  if (content === undefined || json === NOT_READ) throw fail('too-large', status);
   const failure = judge(status, json);
   if (failure !== undefined) {
     const detail = describe(failure, json, [secret.reveal(), ...textsIn(request.body)]);
@@ -117,6 +122,31 @@ function addressOf(apiUrl: string, { operation, id, query = {} }: ApiRequest): U
   const url = new URL(`${apiUrl}/api/v2${path}`);
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
   return url;
+}
+
+/** What was asked for is too much at once. */
+const NOT_READ = Symbol('not read');
+
+/** Each payload of its items is the bytes of its text. */
+async function readLarge(
+  page: Uint8Array<ArrayBuffer>,
+  splitPage: Endpoint['splitPage'] = async (bytes) => splitPayloads(decodeBody(bytes, null)),
+): Promise<unknown> {
+  try {
+    const { text, payloads } = await splitPage(page);
+    const json = parse(text);
+    const items = typeof json === 'object' && json !== null && 'items' in json ? json.items : undefined;
+    if (Array.isArray(items)) for (const item of items) putBack(item, payloads);
+    return json;
+  } catch (error) {
+    if (error instanceof PageNotRead) return NOT_READ;
+    throw error;
+  }
+}
+
+function putBack(item: unknown, payloads: SplitPage['payloads']): void {
+  if (typeof item !== 'object' || item === null || !('payload' in item)) return;
+  item.payload = typeof item.payload === 'number' ? payloads[item.payload] : undefined;
 }
 
 /** `undefined`: it is no JSON. Nothing at all, as after a deletion, is `null`. */

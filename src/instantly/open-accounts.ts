@@ -1,6 +1,7 @@
 import type { AuditDraft } from '../audit/entry.ts';
 import { draft } from '../audit/make-draft.ts';
 import type { ApiKey, InstantlySettings } from '../config/settings.ts';
+import type { Endpoint } from './call-api.ts';
 import { OPERATIONS } from './operations.ts';
 import { Pacer } from './pacer.ts';
 import { InstantlyReader } from './reader.ts';
@@ -20,15 +21,19 @@ export interface Accounts {
 type AccountSettings = Pick<InstantlySettings, 'apiUrl' | 'readKey' | 'writeKey'> &
   Partial<Pick<InstantlySettings, 'asWorkspace' | 'proxy'>>;
 
-/** @param onCall takes the audit entry of each request; its answer is not used before this has resolved */
+/**
+ * @param onCall takes the audit entry of each request; its answer is not used before this has resolved
+ * @param splitPage see {@link Endpoint}
+ */
 export function openAccounts(
   { apiUrl, asWorkspace, proxy, readKey, writeKey }: AccountSettings,
   userId: string,
   onCall: (entry: AuditDraft) => void | Promise<void>,
+  splitPage?: Endpoint['splitPage'],
 ): Accounts {
   const pacer = new Pacer(CALLS_PER_SECOND);
   const send = createSend(proxy);
-  const way = { apiUrl, asWorkspace, via: proxy?.location, send };
+  const way = { apiUrl, asWorkspace, via: proxy?.location, send, splitPage };
   const open = (key: ApiKey): ServiceAccount =>
     new ServiceAccount({ ...way, key, pacer, onCall: (call) => onCall(callDraft(call, userId)) });
   return {

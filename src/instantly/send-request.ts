@@ -3,6 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ProxySettings } from '../config/settings.ts';
+import { LARGE_BODY_BYTES } from '../events/interpret-body.ts';
 
 /** Bytes of an answer that are read: a page of the delivery log holds whole payloads. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -17,8 +18,8 @@ export interface OutgoingRequest {
 export interface IncomingAnswer {
   readonly status: number;
   readonly headers: { readonly date?: string | undefined; readonly 'retry-after'?: string | undefined };
-  /** `undefined`: it is larger than is read. */
-  readonly text: string | undefined;
+  /** Bytes: it is large, so that reading it takes time; they have memory of their own. `undefined`: it is larger than is read. */
+  readonly content: string | Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** Rejects with what the system or the signal says. No redirect is followed. */
@@ -46,11 +47,11 @@ export function createSend(proxy: ProxySettings | undefined): Send {
     });
     outgoing.on('response', answered.resolve).on('error', answered.reject).end(body);
     const answer = await answered.promise;
-    return { status: answer.statusCode ?? 0, headers: answer.headers, text: await readText(answer) };
+    return { status: answer.statusCode ?? 0, headers: answer.headers, content: await readContent(answer) };
   };
 }
 
-async function readText(answer: IncomingMessage): Promise<string | undefined> {
+async function readContent(answer: IncomingMessage): Promise<IncomingAnswer['content']> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of unpacked(answer) as AsyncIterable<Buffer>) {
@@ -61,7 +62,14 @@ async function readText(answer: IncomingMessage): Promise<string | undefined> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  if (bytes <= LARGE_BODY_BYTES) return Buffer.concat(chunks).toString('utf8');
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
 }
 
 function unpacked(answer: IncomingMessage): Readable {

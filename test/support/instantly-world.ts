@@ -120,7 +120,7 @@ export class World {
       apiUrl: 'http://in.memory',
       send: async (url, { method, body }) => {
         const answer = this.answer(url, method, body === undefined ? undefined : JSON.parse(body));
-        return { status: answer.status, headers: {}, text: await answer.text() };
+        return { status: answer.status, headers: {}, content: await answer.text() };
       },
       key: { setting: 'INSTANTLY_API_KEY', secret: new Secret('key-of-this-test-0001') },
       pacer: new Pacer(1_000_000),

@@ -2,10 +2,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { z } from 'zod';
 import { Secret } from '../../src/config/secret.ts';
+import { interpretBody } from '../../src/events/interpret-body.ts';
+import { BodyInterpreter, PageNotRead } from '../../src/inbox/body-interpreter.ts';
 import { InstantlyApiError } from '../../src/instantly/api-error.ts';
+import { readLogged } from '../../src/instantly/logged-attempt.ts';
 import { OPERATIONS, type OperationName } from '../../src/instantly/operations.ts';
 import { Pacer } from '../../src/instantly/pacer.ts';
 import { InstantlyReader } from '../../src/instantly/reader.ts';
@@ -156,6 +159,41 @@ describe('an answer', () => {
     });
     await expect(call('webhooks.list')).rejects.toMatchObject({ failure: 'too-large' });
     expect(written).toBeLessThan(200);
+  });
+
+  describe('with large payloads', () => {
+    const RANGE = { from: '2026-11-01', to: '2026-11-02' };
+    const payload = { event_type: 'email_sent', values: Array.from({ length: 300_000 }, () => 0) };
+    const items = [{ id: '1', payload, success: false }, { id: '2', payload: { a: 1 } }, { id: '3' }];
+
+    test('is not parsed by the thread that asks, and each payload is what was delivered', async () => {
+      api.answer = status(200, { items, next_starting_after: 'x' });
+      const bodies = new BodyInterpreter({ bodyLimitBytes: 10_000_000, onSalvaged: () => undefined });
+      const parse = jest.spyOn(JSON, 'parse');
+      const page = await new InstantlyReader(account({ splitPage: (bytes) => bodies.splitPage(bytes) })).webhookEvents(
+        RANGE,
+        NEVER,
+      );
+      expect(Math.max(...parse.mock.calls.map(([text]) => text.length))).toBeLessThan(1_000);
+      parse.mockRestore();
+      expect(page).toMatchObject({ items: [{ id: '1', success: false }, { id: '2' }, { id: '3' }], next: 'x' });
+      const url = 'https://receiver.example/webhooks/instantly';
+      const read = await readLogged({ ...page.items[0], id: '1', webhook_url: url }, url, { interpret: interpretBody });
+      const delivered = interpretBody(Buffer.from(JSON.stringify(payload)), null);
+      expect(read?.event).toEqual(delivered);
+      expect(page.items[2]?.payload).toBeUndefined();
+      await bodies.close();
+    });
+
+    test('is asked for in smaller pages where its thread cannot read it', async () => {
+      api.answer = status(200, { items });
+      const splitPage = () => Promise.reject(new PageNotRead('its thread ended'));
+      await expect(new InstantlyReader(account({ splitPage })).webhookEvents(RANGE, NEVER)).rejects.toMatchObject({
+        failure: 'too-large',
+      });
+      const limits = api.received.map(({ path }) => new URL(path, api.url).searchParams.get('limit'));
+      expect(limits).toEqual(['25', '5', '1']);
+    });
   });
 
   test('of large payloads is asked for in smaller pages', async () => {
