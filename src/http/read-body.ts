@@ -5,6 +5,8 @@ import type { Exchange } from './exchange.ts';
 import { GatheredBytes } from './gather-bytes.ts';
 
 const RETRY_AFTER_SECONDS = 2;
+/** A body takes turns with the other connections from this size on. */
+const UNDIVIDED_BYTES = 64 * 1024;
 
 export interface ReadBodyOptions {
   readonly limitBytes: number;
@@ -29,8 +31,17 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
   options.onWanted();
   return new Promise((resolve, reject) => {
     const body = new GatheredBytes(declared);
+    let turn: NodeJS.Immediate | undefined;
+    const resume = (): void => {
+      turn = undefined;
+      request.resume();
+    };
     const stop = (): void => {
       exchange.pending = undefined;
+      if (turn !== undefined) {
+        clearImmediate(turn);
+        resume();
+      }
       request.off('data', onData).off('end', onEnd).off('error', onError);
       exchange.interruption.listen(undefined);
     };
@@ -40,8 +51,14 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
     };
     const onData = (chunk: Buffer): void => {
       if (body.size + chunk.byteLength > limitBytes) fail(new Problem('body-too-large'));
-      else if (budget.take(exchange, chunk.byteLength)) body.add(chunk);
-      else fail(new Problem('overloaded', { reason: 'body-memory-full', retryAfter: RETRY_AFTER_SECONDS }));
+      else if (budget.take(exchange, chunk.byteLength)) {
+        body.add(chunk);
+        // The event loop reads up to 2 MB of one connection before it looks at the next one.
+        if (turn === undefined && body.size > UNDIVIDED_BYTES) {
+          request.pause();
+          turn = setImmediate(resume);
+        }
+      } else fail(new Problem('overloaded', { reason: 'body-memory-full', retryAfter: RETRY_AFTER_SECONDS }));
     };
     const onEnd = (): void => {
       stop();
