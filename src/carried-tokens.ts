@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { digestToken } from './authenticate/index.ts';
 import type { Settings } from './config/settings.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
 import { identifyToken, type KnownToken, type TokenBook } from './instantly/token-book.ts';
@@ -38,7 +37,7 @@ export function identifyCarried(
   book: TokenBook,
 ): Promise<KnownToken[]> {
   const usable = texts.filter((token) => token.length >= LEAST_CHARACTERS);
-  return Promise.all(usable.map((token) => identifyToken(digestToken(token), audit.key, book)));
+  return Promise.all(usable.map((token) => identifyToken(token, audit.key, book)));
 }
 
 /** `undefined`: there is no key to ask with, or no address to know our webhooks by. */

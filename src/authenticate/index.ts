@@ -13,5 +13,5 @@ export { leadsTo, plainPath } from './leads-to.ts';
 export type { Reason } from './read-header.ts';
 export { restoreLogged, restoreQuarantined } from './restore.ts';
 export { type SignOptions, signHeaders } from './sign.ts';
-export { createTokenReader, digestToken, type ReadToken } from './token.ts';
+export { createTokenReader, digestsHeld, digestToken, type ReadToken } from './token.ts';
 export { type Coding, type Unpacked, UnpackTimeout, unpack } from './unpack.ts';

@@ -21,6 +21,15 @@ export function digestToken(token: string | Uint8Array): Buffer {
   return hash('sha256', token, 'buffer');
 }
 
+/** Of what a token that was itself set as `Bearer …` or `Basic …` holds, without any scheme: in an Authorization header both
+ * stand for one secret. None where it names no scheme. */
+export function digestsHeld(token: string): Buffer[] {
+  const heldBy = (bytes: Buffer): Buffer | undefined => authorizationCandidates(bytes.toString('latin1'))[1];
+  const held: Buffer[] = [];
+  for (let next = heldBy(Buffer.from(token)); next !== undefined; next = heldBy(next)) held.push(next);
+  return held.slice(-1).map(digestToken);
+}
+
 /** @param header lower case */
 export function tokenScheme(tokens: readonly AcceptedToken[], header: string): ReadToken {
   const expected = tokens.map(({ digest }) => blind(digest));

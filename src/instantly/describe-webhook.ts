@@ -98,7 +98,7 @@ async function letIn(webhook: Webhook, settings: TokenSettings, book: TokenBook)
   const known = await (book.isLost
     ? Promise.all(
         candidatesOf(webhook, settings.authentication.tokenHeader).map((token) =>
-          identifyToken(digestToken(token), settings.audit.key, book),
+          identifyToken(token, settings.audit.key, book),
         ),
       )
     : identifyTokens(settings, book));

@@ -1,5 +1,5 @@
 import { newId } from '../audit/new-id.ts';
-import { digestToken, fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
+import { fingerprintToken, fingerprintTokens, tokenId } from '../authenticate/index.ts';
 import { Secret } from '../config/secret.ts';
 import type { TokenSettings } from './choose-token.ts';
 import { confirmDelivery } from './confirm-delivery.ts';
@@ -10,6 +10,7 @@ import type { InstantlyReader } from './reader.ts';
 import { ownWebhooks } from './register-webhook.ts';
 import type { Webhook } from './schemas.ts';
 import {
+  identifyTokens,
   markRetirements,
   type Retirement,
   type Rotation,
@@ -176,9 +177,8 @@ async function replaceOthers(
     const minted = book.minted.find((entry) => entry.fingerprint === one);
     return { fingerprint: one, acceptUntil: sooner(minted?.acceptUntil ?? null), isAudited: false, mark: null };
   };
-  const own = settings.authentication.tokens.map((token) => digestToken(token.reveal()));
-  const ownTokens = own.map((digest) => ({ fingerprint: fingerprintToken(settings.audit.key, digest), digest }));
-  const mintedTokens = book.minted.map((one) => ({ ...one, digest: Buffer.from(one.digest, 'hex') }));
+  const ownTokens = await identifyTokens(settings, book);
+  const mintedTokens = book.minted.map((one) => ({ ...one, digest: Buffer.from(one.digest, 'hex'), held: [] }));
   const kept = ownTokens.filter((one) => leaving.includes(one.fingerprint) && !made.includes(one.fingerprint));
   const next: TokenBook = {
     minted: [
@@ -188,7 +188,9 @@ async function replaceOthers(
       // The settings are to lose their text, and deliveries that carry them may still be queued.
       ...(keepMs === 0
         ? []
-        : kept.map((one) => ({ ...one, digest: one.digest.toString('hex'), madeAt: now, acceptUntil }))),
+        : kept.map((one) => {
+            return { fingerprint: one.fingerprint, digest: one.digest.toString('hex'), madeAt: now, acceptUntil };
+          })),
     ],
     retirements: [
       ...book.retirements.map((one) => ({ ...one, acceptUntil: sooner(one.acceptUntil) })),

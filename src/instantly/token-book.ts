@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { digestToken, fingerprintToken, markingOf, markToken, newMarking } from '../authenticate/index.ts';
+import { digestsHeld, digestToken, fingerprintToken, markingOf, markToken, newMarking } from '../authenticate/index.ts';
 import type { Secret } from '../config/secret.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Store } from '../inbox/store.ts';
@@ -62,12 +62,19 @@ export class UnreadableBook extends Error {
   override readonly name = 'UnreadableBook';
 }
 
-/** A token by all that a record may know of it. */
-export interface KnownToken {
+interface Named {
   readonly fingerprint: string;
   readonly digest: Buffer;
-  readonly marks: readonly string[];
 }
+
+/** A token by all that a record may know of it. */
+export interface KnownToken extends Named {
+  readonly marks: readonly string[];
+  /** Of what it holds, where it was set with a scheme, as `Bearer …`: both are one token. */
+  readonly held: readonly Named[];
+}
+
+type Recognisable = Pick<KnownToken, 'fingerprint' | 'marks' | 'held'>;
 
 /** What gives webhooks their token needs no more of the store. */
 export type TokenStore = Pick<Store, 'readDocument' | 'writeDocument' | 'listDocuments' | 'dropDocument' | 'tailAudit'>;
@@ -139,35 +146,34 @@ export function identifyTokens(
   { authentication, audit }: Pick<Settings, 'authentication' | 'audit'>,
   book: TokenBook,
 ): Promise<KnownToken[]> {
-  return Promise.all(authentication.tokens.map((token) => identifyToken(digestToken(token.reveal()), audit.key, book)));
+  return Promise.all(authentication.tokens.map((token) => identifyToken(token.reveal(), audit.key, book)));
 }
 
-export async function identifyToken(digest: Buffer, auditKey: Secret, book: TokenBook): Promise<KnownToken> {
-  const marks = await Promise.all(markingsOf(book).map((marking) => markToken(digest, marking)));
-  return { fingerprint: fingerprintToken(auditKey, digest), digest, marks };
+export async function identifyToken(token: string, auditKey: Secret, book: TokenBook): Promise<KnownToken> {
+  const nameOf = (digest: Buffer): Named => ({ fingerprint: fingerprintToken(auditKey, digest), digest });
+  const [own, held] = [nameOf(digestToken(token)), digestsHeld(token).map(nameOf)];
+  const marks = markingsOf(book).flatMap((one) => [own, ...held].map(({ digest }) => markToken(digest, one)));
+  return { ...own, held, marks: await Promise.all(marks) };
 }
 
 function markingsOf({ retirements }: TokenBook): string[] {
   return [...new Set(retirements.flatMap(({ mark }) => (mark === null ? [] : markingOf(mark))))];
 }
 
-/** With a mark for each of these tokens that the book knows by its fingerprint alone. */
+/** With a mark for each of these tokens that the book knows by its fingerprint alone, and for what each holds. */
 export async function markRetirements(
   book: TokenBook,
-  tokens: readonly Pick<KnownToken, 'fingerprint' | 'digest'>[],
+  tokens: readonly Omit<KnownToken, 'marks'>[],
 ): Promise<TokenBook> {
-  const isUnmarked = (one: string): boolean =>
-    book.retirements.some(({ fingerprint: known, mark }) => known === one && mark === null);
-  const found = tokens.filter((token) => isUnmarked(token.fingerprint));
-  if (found.length === 0) return book;
   const marking = markingsOf(book)[0] ?? newMarking();
-  const marks = new Map<string, string>();
-  for (const token of found) marks.set(token.fingerprint, await markToken(token.digest, marking));
-  const retirements = book.retirements.map((one) => ({
-    ...one,
-    mark: one.mark ?? marks.get(one.fingerprint) ?? null,
-  }));
-  return { ...book, retirements };
+  const retirements: Retirement[] = [];
+  for (const one of book.retirements) {
+    const token = one.mark === null ? tokens.find(({ fingerprint: own }) => own === one.fingerprint) : undefined;
+    for (const named of token === undefined ? [] : [token, ...token.held])
+      retirements.push({ ...one, fingerprint: named.fingerprint, mark: await markToken(named.digest, marking) });
+    if (token === undefined) retirements.push(one);
+  }
+  return retirements.every((one) => book.retirements.includes(one)) ? book : { ...book, retirements };
 }
 
 /** A retirement is for good: what this machine remembers counts though the store has lost it. */
@@ -197,25 +203,26 @@ export function mintedTokensAt(book: TokenBook, now: number): MintedToken[] {
 }
 
 /** Whether a token lets nobody in any more at `now`. Once that was audited, no clock that is set back undoes it. */
-export function isRetired(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>, now: number): boolean {
+export function isRetired(book: TokenBook, token: Recognisable, now: number): boolean {
   return retirementsOf(book, token).some(({ acceptUntil, isAudited }) => isAudited || acceptUntil <= now);
 }
 
 /** Whether a rotation has replaced a token, though it may be let in for some hours yet. */
-export function isReplaced(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>): boolean {
+export function isReplaced(book: TokenBook, token: Recognisable): boolean {
   return retirementsOf(book, token).length > 0;
 }
 
 /** Whether a token is to be replaced or has been, or may have been, so that nothing new should be given it. */
-export function isLeaving(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>): boolean {
+export function isLeaving(book: TokenBook, token: Recognisable): boolean {
   const made = book.minted.find(({ fingerprint: one }) => one === token.fingerprint);
   if (made !== undefined && made.acceptUntil !== null) return true;
   return isReplaced(book, token) || (book.isLost && made === undefined);
 }
 
-function retirementsOf(book: TokenBook, token: Pick<KnownToken, 'fingerprint' | 'marks'>): Retirement[] {
+function retirementsOf(book: TokenBook, { fingerprint: own, held, marks }: Recognisable): Retirement[] {
+  const names = new Set([own, ...held.map((one) => one.fingerprint)]);
   return book.retirements.filter(
-    ({ fingerprint: one, mark }) => one === token.fingerprint || (mark !== null && token.marks.includes(mark)),
+    ({ fingerprint: one, mark }) => names.has(one) || (mark !== null && marks.includes(mark)),
   );
 }
 

@@ -36,7 +36,7 @@ const retirement = (letter: string, acceptUntil: number, isAudited = false): Tok
   isAudited,
   mark: null,
 });
-const known = (letter: string) => ({ fingerprint: fingerprintOf(letter), marks: [] });
+const known = (letter: string) => ({ fingerprint: fingerprintOf(letter), marks: [], held: [] });
 
 describe('the book of tokens', () => {
   const book: TokenBook = {

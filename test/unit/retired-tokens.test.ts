@@ -8,7 +8,13 @@ import { loadSettings } from '../../src/config/load-settings.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { SettingsError } from '../../src/errors/problem.ts';
 import type { StoredDocument } from '../../src/inbox/store.ts';
-import { EMPTY_BOOK, markRetirements, parseTokenBook, type TokenBook } from '../../src/instantly/token-book.ts';
+import {
+  EMPTY_BOOK,
+  identifyToken,
+  markRetirements,
+  parseTokenBook,
+  type TokenBook,
+} from '../../src/instantly/token-book.ts';
 import { TokenSource } from '../../src/token-source.ts';
 import { makeFolder } from '../support/start-receiver.ts';
 
@@ -98,7 +104,7 @@ function oldForm(acceptUntil = 0, isAudited = false): object {
 
 function marked(acceptUntil = 0): Promise<TokenBook> {
   const book = parseTokenBook(JSON.stringify(oldForm(acceptUntil)));
-  return markRetirements(book, [{ fingerprint: fingerprint(OLD), digest: digestToken(OLD) }]);
+  return markRetirements(book, [{ fingerprint: fingerprint(OLD), digest: digestToken(OLD), held: [] }]);
 }
 
 test('with another AUDIT_KEY the old token stays out and the new one in', async () => {
@@ -240,4 +246,22 @@ test('a store without rotations costs no copy, and a token that Instantly does n
   put({ ...EMPTY_BOOK });
   await source.refresh();
   expect(JSON.parse(readFileSync(join(folder, 'copy.json'), 'utf8'))).toEqual(EMPTY_BOOK);
+});
+
+const BASIC = `Basic ${Buffer.from(OLD).toString('base64')}`;
+
+test.each([
+  ['bare, now with a scheme', OLD, `Bearer ${OLD}`],
+  ['with a scheme, now bare', `Bearer ${OLD}`, OLD],
+  ['with a scheme, now in other letters', `Bearer ${OLD}`, `bEARER   ${OLD}`],
+  ['with a scheme, now with two', `Bearer ${OLD}`, `Bearer bearer ${OLD}`],
+  ['bare, now in Basic', OLD, BASIC],
+  ['in Basic, now with a scheme', BASIC, `Bearer ${OLD}`],
+])('a retired token is known in another spelling: %s', async (_, before, now) => {
+  const { retirements, ...rest } = parseTokenBook(JSON.stringify(oldForm()));
+  const book = { ...rest, retirements: retirements.map((one) => ({ ...one, fingerprint: fingerprint(before) })) };
+  put(await markRetirements(book, [await identifyToken(before, new Secret(KEY), book)]));
+  for (const key of [KEY, OTHER_KEY]) expect(outcome(await start([now, FRESH], key), now)).toBe('mismatch');
+  isAway = true;
+  expect(outcome(await start([now, FRESH], OTHER_KEY), now)).toBe('mismatch');
 });
