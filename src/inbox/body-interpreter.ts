@@ -94,17 +94,15 @@ export class BodyInterpreter {
   #add(work: Work, end: Task['end'], giveUp: Task['giveUp']): void {
     this.#lastId += 1;
     const id = this.#lastId;
-    const timer = setTimeout(() => this.#expire(id), this.#options.limitMs ?? LIMIT_MS);
-    this.#tasks.push({ id, work, end, giveUp, timer });
-    if (this.#tasks.length === 1) this.#post();
+    const timer = setTimeout(() => this.#expire(task), this.#options.limitMs ?? LIMIT_MS);
+    const task = { id, work, end, giveUp, timer };
+    this.#tasks.push(task);
+    if (this.#tasks.length === 1) this.#post(task);
   }
 
-  #post(): void {
-    const [task] = this.#tasks;
-    if (task === undefined) return;
+  #post({ id, work }: Task): void {
     clearTimeout(this.#idle);
     this.#thread ??= this.#start();
-    const { id, work } = task;
     if ('page' in work) {
       this.#thread.postMessage({ id, page: work.page } satisfies ToBodyThread, [work.page.buffer]);
       return;
@@ -140,14 +138,13 @@ export class BodyInterpreter {
   }
 
   #goOn(): void {
-    if (this.#tasks.length > 0) this.#post();
+    const [next] = this.#tasks;
+    if (next !== undefined) this.#post(next);
     else this.#idle = setTimeout(() => void this.#endThread(), IDLE_MS).unref();
   }
 
-  #expire(id: number): void {
-    const at = this.#tasks.findIndex((task) => task.id === id);
-    const task = this.#tasks[at];
-    if (task === undefined) return;
+  #expire(task: Task): void {
+    const at = this.#tasks.indexOf(task);
     this.#tasks.splice(at, 1);
     // The thread is at work on the first, and on no other.
     if (at === 0) void this.#endThread();

@@ -43,6 +43,15 @@ test('where all are retired everything is refused', () => {
   );
 });
 
+test('one in doubt lets nobody in for now, and is told from a wrong one', () => {
+  const changes = { minted, retired: new Set([2]), doubtful: new Set([1]) };
+  expect(outcomes([TOKEN, OLD_TOKEN], changes)).toEqual([
+    'refused: doubtful',
+    'refused: mismatch',
+    'instantly:token:3',
+  ]);
+});
+
 test('the digest itself is no token', () => {
   const authenticator = createAuthenticator(settingsOf({ tokens: [TOKEN] }), () => NOW, { minted, retired: new Set() });
   const digest = digestToken(MINTED);
@@ -67,6 +76,8 @@ const URL = 'https://hooks.example.com/webhooks/instantly';
 
 test('a payload of the delivery log for our URL is vouched for', () => {
   const delivery = restoreLogged({ payload: { event_type: 'email_sent' }, webhookUrl: URL }, URL);
+  const bytes = Buffer.from('{"event_type":"email_sent"}');
+  expect(restoreLogged({ payload: bytes, webhookUrl: URL }, URL).body).toBe(bytes);
   expect(isAuthentic(delivery)).toBe(true);
   expect(delivery).toMatchObject({ principal: 'instantly:log', source: 'reconcile', contentType: 'application/json' });
   expect(Buffer.from(delivery.body).toString()).toBe('{"event_type":"email_sent"}');

@@ -84,7 +84,8 @@ describe('a body whose thread does not read it', () => {
     ],
     ['hangs', inThread(`${ON_MESSAGE}for (;;);})`), 'it took too long'],
   ])('is kept by its bytes where it %s', async (_case, startThread, reason) => {
-    const { bodies, salvaged } = makeInterpreter({ startThread, limitMs: 1_000 });
+    const limitMs = reason === 'it took too long' ? 1_000 : 80_000;
+    const { bodies, salvaged } = makeInterpreter({ startThread, limitMs });
     const body = large('');
     expect(plain(await bodies.interpret(body, null))).toMatchObject({
       ok: true,
@@ -124,5 +125,43 @@ describe('a body whose thread does not read it', () => {
     void bodies.close();
     expect(await Promise.all(readings)).toMatchObject([{ ok: true }, { ok: true }]);
     expect(salvaged).toHaveLength(2);
+  });
+
+  test('is not taken for one that its thread no longer works on', async () => {
+    const answer = "require('node:worker_threads').parentPort";
+    const code = `${answer}.on('message', ({ id }) => { ${answer}.postMessage({ id: id - 1, result: 'of another' }); ${answer}.postMessage({ id, result: 'own' }); })`;
+    const { bodies } = makeInterpreter({ startThread: inThread(code) });
+    expect(await bodies.interpret(large(''), null)).toBe('own');
+  });
+
+  test('follows one whose thread ended when it was done', async () => {
+    const threads: Worker[] = [];
+    const startThread = (): Worker => {
+      const thread = new Worker(new URL('../../src/inbox/body-thread.ts', import.meta.url));
+      threads.push(thread);
+      return thread;
+    };
+    const { bodies, salvaged } = makeInterpreter({ startThread });
+    await bodies.interpret(large(''), null);
+    await threads[0]?.terminate();
+    expect(await bodies.interpret(large('"n":2,'), null)).toMatchObject({ ok: true });
+    expect([threads.length, salvaged]).toEqual([2, []]);
+  });
+});
+
+describe('a page of the delivery log', () => {
+  const page = () => new TextEncoder().encode('{"items":[{"payload":{"event_type":"email_sent"}}]}');
+
+  test('is split in the thread', async () => {
+    const { payloads } = await makeInterpreter().bodies.splitPage(page());
+    expect(payloads.map((payload) => JSON.parse(Buffer.from(payload).toString()))).toEqual([
+      { event_type: 'email_sent' },
+    ]);
+  });
+
+  test('is not read where the receiver stops', async () => {
+    const { bodies } = makeInterpreter();
+    await bodies.close();
+    await expect(bodies.splitPage(page())).rejects.toMatchObject({ name: 'PageNotRead' });
   });
 });
