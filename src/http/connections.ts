@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { ipKeyGenerator } from 'express-rate-limit';
 import { monotonicMilliseconds } from '../inbox/clock.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
-import { plainAddress } from './read-address.ts';
+import { connectionAddress } from './read-address.ts';
 
 /** The block that one customer is commonly given at the least. */
 const IPV6_BITS = 64;
@@ -33,6 +33,8 @@ export class Connection {
   newest: Asked | undefined;
   /** What else comes on it is ignored: it asked for more than may wait, or its newest answer ends it. */
   isCut = false;
+  /** What came was no request. All that follows is part of the same fault. */
+  isBroken = false;
   #wasProven = false;
   /** Bytes of answers that the system has taken, and when that was first seen. */
   #taken: { readonly bytes: number; readonly at: number } | undefined;
@@ -55,7 +57,7 @@ export class Connection {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    this.addressKey = ipKeyGenerator(plainAddress(socket.remoteAddress) ?? '', IPV6_BITS);
+    this.addressKey = ipKeyGenerator(connectionAddress(socket), IPV6_BITS);
   }
 
   /** Begins with a request at once, or in its turn. `false`: too many wait for their answers already, or the connection is
@@ -75,6 +77,12 @@ export class Connection {
   /** The connection has ended, or what comes is no request: the application has to see all that came before. */
   beginAll(): void {
     while (this.#waiting.length > 0) this.#beginNext();
+  }
+
+  /** The connection has ended, and Node has let go of it: ends what waits as Node would, the requests first. */
+  abandon(): void {
+    for (const { req } of this.#unanswered) req.destroy(new Error('aborted'));
+    for (const response of this.#unanswered) response.destroy();
   }
 
   /** RFC 9112, 9.6: after an answer that ends the connection no request is processed. */

@@ -10,7 +10,8 @@ export function clientAddress(request: Request): string {
   return connectionAddress(request.socket);
 }
 
-function connectionAddress(socket: Socket): string {
+/** To be asked first while the connection is open: the system forgets the address of one that was reset. */
+export function connectionAddress(socket: Socket): string {
   let address = known.get(socket);
   if (address === undefined) {
     address = plainAddress(socket.remoteAddress) ?? '';
@@ -23,7 +24,7 @@ function connectionAddress(socket: Socket): string {
  * An IPv4-mapped address as the IPv4 address it is, without the port that some proxies add. `undefined` for what is no
  * address: a header of any length and content must not get into the log by this door.
  */
-export function plainAddress(text: string | undefined): string | undefined {
+function plainAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const [, bracketed, dotted] = /^(?:\[([^\]]+)\](?::\d+)?|(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?)$/i.exec(text) ?? [];
   const [address = ''] = (bracketed ?? dotted ?? text).split('%', 1);

@@ -6,7 +6,7 @@ import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { problemBody } from './answer-problem.ts';
 import { type Asked, type Connection, Connections, type GiveUpReason } from './connections.ts';
 import { Exchange, exchangeOf } from './exchange.ts';
-import { plainAddress } from './read-address.ts';
+import { connectionAddress } from './read-address.ts';
 
 // Not imported: an import of this module asks for each of its exports, and those of the WebSocket load all of Node's own HTTP
 // client, which takes a tenth of a start.
@@ -87,9 +87,11 @@ export function createServer(options: ServerOptions): Server {
   server.on('checkContinue', listener);
   server.on('checkExpectation', listener);
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    afterAnswer(connections.of(request.socket)?.newest, () =>
-      refuse(options, socket, new Problem('method-not-allowed'), request),
-    );
+    const connection = connections.of(request.socket);
+    // Node listens to the socket no more, and an error without a listener ends the process.
+    socket.on('error', () => socket.destroy());
+    request.socket.once('close', () => connection?.abandon());
+    afterAnswer(connection?.newest, () => refuse(options, socket, new Problem('method-not-allowed'), request));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const connection = connections.of(socket as Socket);
@@ -105,7 +107,7 @@ function cut({ onRefused }: ServerOptions, connection: Connection): void {
   connection.isCut = true;
   connection.socket.pause();
   afterAnswer(connection.newest, () => connection.socket.destroy());
-  const exchange = new Exchange({ method: '', headers: {} }, plainAddress(connection.socket.remoteAddress) ?? '');
+  const exchange = new Exchange({ method: '', headers: {} }, connectionAddress(connection.socket));
   exchange.fail(new Problem('request-given-up', { reason: 'too-many-unanswered' }));
   onRefused(exchange);
 }
@@ -157,7 +159,11 @@ function onClientError(
   const code = codeOf(error);
   if (code === undefined || !socket.writable) {
     socket.destroy();
-  } else if (last === undefined || last.request.complete) {
+    return;
+  }
+  if (connection?.isBroken === true) return;
+  if (connection !== undefined) connection.isBroken = true;
+  if (last === undefined || last.request.complete) {
     // It concerns a request of which nothing has reached the application, perhaps sent before the last one was answered.
     afterAnswer(last, () =>
       refuse(options, socket, new Problem(code === 'client-closed' ? 'malformed-request' : code)),
@@ -186,8 +192,8 @@ function codeOf({ code }: NodeJS.ErrnoException): ProblemCode | undefined {
 }
 
 function refuse(options: ServerOptions, socket: Duplex, problem: Problem, request?: IncomingMessage): void {
-  const { remoteAddress } = socket as Socket;
-  const exchange = new Exchange(request ?? { method: '', headers: {} }, plainAddress(remoteAddress) ?? '');
+  const address = connectionAddress(request?.socket ?? (socket as Socket));
+  const exchange = new Exchange(request ?? { method: '', headers: {} }, address);
   exchange.fail(problem);
   const body = JSON.stringify(problemBody(problem, exchange.id));
   const allow = problem.code === 'method-not-allowed' ? 'Allow: GET, HEAD, POST\r\n' : '';

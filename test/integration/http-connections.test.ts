@@ -116,6 +116,38 @@ describe('one connection, several requests', () => {
     expect(traces.bufferedBytes).toBe(0);
   });
 
+  test.each([
+    ['CONNECT', head(`CONNECT ${MARK}:443 HTTP/1.1`, 'Host: a')],
+    ['CONNECT with a body', `${head(`CONNECT ${MARK}:443 HTTP/1.1`, 'Host: a', 'Content-Length: 9')}abc`],
+    ['garbage', `${MARK}\r\n\r\n`],
+  ])('each is audited with its address where %s comes after them and the client goes', async (_name, last) => {
+    const settle = await observe(running);
+    await converse(running, async (client) => {
+      const asked = once(running.receiver.server, 'request');
+      client.send(Buffer.concat([...Array.from({ length: 5 }, () => good()), Buffer.from(last)]));
+      await asked;
+      client.socket.resetAndDestroy();
+    });
+    const { entries } = await settle(6);
+    expect(entries).toHaveLength(6);
+    expect(entries.map(({ metadata }) => metadata['ip'])).toEqual(Array.from({ length: 6 }, () => '127.0.0.1'));
+    expect(entries.filter(({ action }) => action === 'request.refuse')).toHaveLength(1);
+  });
+
+  test('garbage in many pieces behind a request is one fault', async () => {
+    const settle = await observe(running);
+    await converse(running, async (client) => {
+      client.send(head('GET /metrics HTTP/1.1', 'Host: a').repeat(3));
+      for (let piece = 0; piece < 20; piece++) {
+        client.send(`${MARK}\r\n`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await answersUntilClosed(client);
+    });
+    const { entries } = await settle(4);
+    expect(entries.map(({ metadata }) => metadata['status']).toSorted()).toEqual([200, 200, 200, 400]);
+  });
+
   test('a client that reads no answer loses its connection within seconds', async () => {
     const accepted = once(running.receiver.server, 'connection') as Promise<[Socket]>;
     await converse(running, async (client) => {
