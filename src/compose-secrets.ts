@@ -58,9 +58,9 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
   await ages.refresh(settings, tokens?.mintedFingerprints ?? []);
   createSecretMetrics(parts.metrics.registries, () => ages.firstSeen);
   let readMetricsToken = metricsTokenReader(settings);
-  live.onChange(() => {
+  live.onChange(async () => {
     readMetricsToken = metricsTokenReader(live.current);
-    void tokens?.refresh();
+    await tokens?.refresh();
     void ages.refresh(live.current, tokens?.mintedFingerprints ?? []);
   });
   const presence = new PresenceReporter({

@@ -31,7 +31,7 @@ export interface LiveSettingsOptions {
 /** The settings as they are now: some of them may change under a running process, by SIGHUP or by the files of secrets. */
 export class LiveSettings {
   readonly #options: LiveSettingsOptions;
-  readonly #listeners: (() => void)[] = [];
+  readonly #listeners: (() => void | Promise<void>)[] = [];
   #current: Settings;
   #seen: string;
   #timer: NodeJS.Timeout | undefined;
@@ -46,8 +46,8 @@ export class LiveSettings {
     return this.#current;
   }
 
-  /** Called after each change. */
-  onChange(listener: () => void): void {
+  /** Called after each change. The log says that the settings are in force once every listener's promise has resolved. */
+  onChange(listener: () => void | Promise<void>): void {
     this.#listeners.push(listener);
   }
 
@@ -78,17 +78,19 @@ export class LiveSettings {
       }
       const later = findUnchangeable(this.#current, read);
       this.#record('success', { reason, changed });
-      logger.info(
-        { reason, changed },
-        changed.length === 0 ? 'the settings have not changed' : 'new settings are in force',
-      );
+      if (changed.length === 0) logger.info({ reason, changed }, 'the settings have not changed');
+      else void this.#apply({ reason, changed });
       if (later.length > 0) logger.warn({ settings: later }, 'other settings have changed too: they need a restart');
-      if (changed.length > 0) for (const listener of this.#listeners) listener();
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
       this.#record('failure', { reason, faults: error.faults.length });
       logger.error({ reason, faults: error.faults }, 'the new settings cannot be used; the old ones stay in force');
     }
+  }
+
+  async #apply(facts: { readonly reason: string; readonly changed: readonly string[] }): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener()));
+    this.#options.logger.info(facts, 'new settings are in force');
   }
 
   #record(result: AuditDraft['result'], metadata: AuditDraft['metadata']): void {
