@@ -84,6 +84,7 @@ export async function rotateToken(options: RotateOptions): Promise<Rotated> {
     await onStep('test', { tokenId: id, webhookId });
     await confirmDelivery({ store, writer, webhookId, tokenId: id, withinMs, signal });
   }
+  await refuseChanged(options, token);
   await onStep('replace', { tokenId: id });
   const { replaced, until } = await replaceOthers(options, rotation);
   return {
@@ -109,6 +110,17 @@ async function refuseForgotten({ store, settings }: RotateOptions, others: reado
   const ids = carriers.map(({ id }) => id).join(', ');
   throw new Error(
     `the webhook ${ids} carries a token of this receiver and posts to another address than PUBLIC_URL, so it would be refused after a rotation; give it the address of PUBLIC_URL, or delete it ("webhooks list" shows it)`,
+  );
+}
+
+/** An earlier patch may be carried out after the test of its webhook: the token that it sets must not be retired then. */
+async function refuseChanged({ reader, settings, url, signal }: RotateOptions, token: string): Promise<void> {
+  const own = ownWebhooks(await reader.webhooks(signal), url);
+  const changed = own.filter((webhook) => (tokenOf(webhook, settings.authentication.tokenHeader) ?? token) !== token);
+  if (changed.length === 0) return;
+  const ids = changed.map(({ id }) => id).join(', ');
+  throw new Error(
+    `the webhook ${ids} carries another token again: Instantly has carried out an earlier change late, or another user has changed it; run the command again`,
   );
 }
 

@@ -154,6 +154,21 @@ async function refreshAll(): Promise<void> {
   for (const index of world.receivers.keys()) await world.refresh(index);
 }
 
+test('a patch that Instantly carries out late, while a rotation tests its token, ends no token that a webhook carries', async () => {
+  await setWorld(settingsOf(TOKENS.slice(0, 1)));
+  for (const name of ['two', 'one']) expect(await world.register(name, [])).toBeUndefined();
+  // Both are patched, and the first test fails.
+  expect(await world.rotate(HOUR_MS, ['done', 'done', 'done', 'refused'])).toBeDefined();
+  // Sets the token of the settings again, three calls later: at the test of the other webhook.
+  expect(await world.register('two', ['done', 3])).toBeDefined();
+  await world.rotate(0, []);
+  await refreshAll();
+  expect(world.refusals()).toEqual([]);
+  expect(await world.rotate(0, [])).toBeUndefined();
+  await refreshAll();
+  expect(world.refusals()).toEqual([]);
+});
+
 describe('whatever the order of registrations, rotations, failures and times', () => {
   test.each([[TOKENS.slice(0, 1)], [TOKENS], [[]]])(
     'what a webhook carries is let in by every receiver, with the tokens %j',
