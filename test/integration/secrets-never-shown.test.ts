@@ -222,6 +222,8 @@ describe('while everything is done that can be done', () => {
     expect(await run('secrets rotate', words, input('old'))).toBe(1);
     expect(await run('secrets rotate', words, { input: `${secret('a wrong token')}\n` })).toBe(1);
     expect(await run('secrets rotate', [...words, '--unverified', '--json'], input('new'))).toBe(0);
+    // Refused, since the record can be read.
+    await runBoth('secrets reset', ['--yes']);
     // Its own new secret is shown by design, and none of the others.
     await runBoth('secrets new');
     await runBoth('secrets new', ['--kind', 'signature', '--file', 'a-new-key']);
