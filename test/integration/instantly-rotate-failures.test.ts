@@ -51,7 +51,8 @@ const STEPS: readonly Step[] = [
   { operation: 'PATCH /webhooks/{id}', after: 1, isSecond: true },
   { operation: 'POST /webhooks/{id}/test', after: 0 },
   { operation: 'POST /webhooks/{id}/test', after: 1, isSecond: true },
-  { operation: 'GET /webhooks', after: 1 },
+  // Each list is two pages.
+  { operation: 'GET /webhooks', after: 2 },
 ];
 
 /** A test whose delivery came is proven, whatever its answer was. */
