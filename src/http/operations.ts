@@ -6,7 +6,7 @@ import type { Networks } from '../config/parse-networks.ts';
 import { Problem } from '../errors/problem.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
-import { clientAddress } from './read-address.ts';
+import { plainAddress } from './read-address.ts';
 import type { Readiness } from './readiness.ts';
 
 export function createHealth() {
@@ -85,7 +85,8 @@ export function createMetricsRoute(options: MetricsOptions) {
 function isAllowed(request: Request, allow: Networks): boolean {
   const isPassedOn = ['x-forwarded-for', 'forwarded', 'via'].some((name) => request.headers[name] !== undefined);
   if (isPassedOn && request.app.get('trust proxy') === 0) return false;
-  return allow.has(clientAddress(request));
+  // Where a believed proxy names no address ("unknown", "unix:"), its own is not that of the one who asks.
+  return allow.has(plainAddress(request.ip) ?? '');
 }
 
 /** A scrape takes a quarter of the time at the most, and waits for no longer than this for its turn, in milliseconds. */

@@ -24,7 +24,7 @@ export function connectionAddress(socket: Socket): string {
  * An IPv4-mapped address as the IPv4 address it is, without the port that some proxies add. `undefined` for what is no
  * address: a header of any length and content must not get into the log by this door.
  */
-function plainAddress(text: string | undefined): string | undefined {
+export function plainAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const [, bracketed, dotted] = /^(?:\[([^\]]+)\](?::\d+)?|(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?)$/i.exec(text) ?? [];
   const [address = ''] = (bracketed ?? dotted ?? text).split('%', 1);

@@ -105,6 +105,8 @@ runTable('metrics without a token, from this machine', BOTH_SCHEMES, [
 runTable('metrics without a token, behind a proxy that is believed', { ...BOTH_SCHEMES, TRUST_PROXY: '1' }, [
   row('from the proxy itself', scrape(), METRICS),
   row('a stranger', scrape({ 'x-forwarded-for': '203.0.113.7' }), NOT_ALLOWED),
+  row('one of whom the proxy says nothing', scrape({ 'x-forwarded-for': 'unknown' }), NOT_ALLOWED),
+  row('one who came to the proxy by a socket', scrape({ 'x-forwarded-for': '203.0.113.7, unix:' }), NOT_ALLOWED),
   row('one who claims to be this machine', scrape({ 'x-forwarded-for': '127.0.0.1, 203.0.113.7' }), NOT_ALLOWED),
   row('IPv6', scrape({ 'x-forwarded-for': '2001:db8::1' }), NOT_ALLOWED),
 ]);
