@@ -24,7 +24,8 @@ export class TokenWarnings {
     this.#say(
       'replaced',
       'warn',
-      replaced.length > 0
+      // After a rotation, once the settings were read again: its command writes them last.
+      replaced.length > 0 && replaced.join() === (this.#replaced ?? replaced.join())
         ? `${SETTING} holds a retired token at ${places(replaced)}: take it out; it never lets in again, so where a token is needed there, choose a new one ("secrets rotate" or "secrets new")`
         : '',
     );
