@@ -100,9 +100,17 @@ export class BodyInterpreter {
     if (this.#tasks.length === 1) this.#post(task);
   }
 
-  #post({ id, work }: Task): void {
+  #post(task: Task): void {
+    const { id, work } = task;
     clearTimeout(this.#idle);
-    this.#thread ??= this.#start();
+    try {
+      this.#thread ??= this.#start();
+    } catch {
+      this.#tasks.shift();
+      giveUp(task, 'no thread could be started');
+      this.#goOn();
+      return;
+    }
     if ('page' in work) {
       this.#thread.postMessage({ id, page: work.page } satisfies ToBodyThread, [work.page.buffer]);
       return;

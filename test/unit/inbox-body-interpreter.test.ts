@@ -70,6 +70,15 @@ describe('a large body', () => {
 });
 
 describe('a body whose thread does not read it', () => {
+  test('is stored where the system gives no thread, and so are those that follow', async () => {
+    const startThread = (): Worker => {
+      throw new Error('ERR_WORKER_INIT_FAILED');
+    };
+    const { bodies, salvaged } = makeInterpreter({ startThread });
+    for (const n of [1, 2]) expect((await bodies.interpret(large(`"n":${n},`), null)).ok).toBe(true);
+    expect(salvaged).toEqual(['no thread could be started', 'no thread could be started']);
+  });
+
   const inThread = (code: string) => () =>
     new Worker(code, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 8 } });
   const ON_MESSAGE = "require('node:worker_threads').parentPort.on('message', () => {";
