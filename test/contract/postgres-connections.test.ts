@@ -50,6 +50,36 @@ describe('a connection that breaks inside a commit', () => {
   );
 });
 
+describe('a connection that breaks around a claim', () => {
+  test('leaves no delivery leased that nobody was handed, wherever it breaks', async () => {
+    const { store, between } = await openThroughProxy(PATIENT_MS);
+    const handed: string[] = [];
+    let broken = 0;
+    const claim = async (lease: string): Promise<number> => {
+      const now = Date.now();
+      const places = [{ handler: 'crm', limit: 10 }];
+      const { deliveries } = await store.claim({ now, places, lease, leaseUntil: now + 600_000 });
+      handed.push(...deliveries.map(({ eventId }) => eventId));
+      return deliveries.length;
+    };
+    const accepted: string[] = [];
+    // From the answer to the first statement to that of the last.
+    for (let bytes = 0; bytes <= 2_400; bytes += 60) {
+      const accept = makeAccept({ content: `claimed ${bytes}`, routes: [{ handler: 'crm', ordered: false }] });
+      await store.commit(makeBatch({ accepts: [accept] }));
+      accepted.push(accept.event.id);
+      for (let line = 0; line < between.connections; line += 1) between.cutAfter(line, 'to-client', bytes);
+      let found = await claim(`cut ${bytes}`).catch(() => undefined);
+      if (found === undefined) broken += 1;
+      // The next one that goes through has what is left.
+      for (let tries = 0; found === undefined || (found === 0 && tries < 3); tries += 1)
+        found = await claim(`again ${bytes} ${tries}`).catch(() => undefined);
+    }
+    expect(handed).toEqual(accepted);
+    expect(broken).toBeGreaterThan(3);
+  });
+});
+
 describe('a connection on which nothing passes any more', () => {
   test('has a commit refused within seconds, and the same ids are harmless afterwards', async () => {
     const { store, between } = await openThroughProxy();

@@ -49,7 +49,11 @@ export class Claimer {
         const { deliveries, heldBack } = await this.#step(request, () =>
           transact(client, (runner) => claimStep(runner, request)),
         );
-        if (deliveries.length > 0) return { deliveries, nextDueAt: await nextDueAt(runOn(client), request) };
+        if (deliveries.length > 0) {
+          // They are leased: where the connection breaks now, they still have to be handed over.
+          const next = await nextDueAt(runOn(client), request).catch(() => request.now);
+          return { deliveries, nextDueAt: next };
+        }
         if (heldBack === 0 || performance.now() > until) return { deliveries, nextDueAt: due };
       }
     });
