@@ -81,9 +81,12 @@ export function createMetricsRoute(options: MetricsOptions) {
   };
 }
 
+/** Fields by which proxies name their client. */
+const PASSED_ON = ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip', 'cf-connecting-ip', 'true-client-ip'];
+
 /** A proxy that TRUST_PROXY does not count hides who asks: what it passes on would all seem to come from its own address. */
 function isAllowed(request: Request, allow: Networks): boolean {
-  const isPassedOn = ['x-forwarded-for', 'forwarded', 'via'].some((name) => request.headers[name] !== undefined);
+  const isPassedOn = PASSED_ON.some((name) => request.headers[name] !== undefined);
   if (isPassedOn && request.app.get('trust proxy') === 0) return false;
   // Where a believed proxy names no address ("unknown", "unix:"), its own is not that of the one who asks.
   return allow.has(plainAddress(request.ip) ?? '');

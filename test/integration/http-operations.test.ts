@@ -100,6 +100,7 @@ runTable('metrics without a token, from this machine', BOTH_SCHEMES, [
   row('passed on by a proxy that is not believed', scrape({ 'x-forwarded-for': '127.0.0.1' }), NOT_ALLOWED),
   row('the same by RFC 7239', scrape({ forwarded: 'for=127.0.0.1' }), NOT_ALLOWED),
   row('the same by Via', scrape({ via: '1.1 proxy' }), NOT_ALLOWED),
+  row('the same by X-Real-IP', scrape({ 'x-real-ip': '8.8.8.8' }), NOT_ALLOWED),
 ]);
 
 runTable('metrics without a token, behind a proxy that is believed', { ...BOTH_SCHEMES, TRUST_PROXY: '1' }, [
