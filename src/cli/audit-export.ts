@@ -41,6 +41,8 @@ export const AUDIT_ACTIONS = [
   'secret.make',
   'secret.rotate',
   'secret.retire',
+  'secret.write',
+  'secret.reset',
   'settings.reload',
   'service.start',
   'service.stop',

@@ -52,10 +52,10 @@ export async function verify(options: VerifyOptions): Promise<void> {
   const stop = interruptible();
   const proofs = options.bodies ? new BodyProofs() : undefined;
   try {
-    const key = deriveAuditKey(settings.audit.key);
-    const checked = await readStore(settings, (store) =>
-      onSnapshot(store, (snapshot) => check(snapshot, { key, anchor, gathered, proofs, signal: stop.signal })),
-    );
+    const checked = await readStore(settings, (store) => {
+      const key = deriveAuditKey(settings.audit.key);
+      return onSnapshot(store, (snapshot) => check(snapshot, { key, anchor, gathered, proofs, signal: stop.signal }));
+    });
     report(checked, gathered, options);
   } finally {
     proofs?.close();

@@ -50,7 +50,7 @@ export function findLooseModes({ handlersDir, data, secretFiles, keptFiles }: Pl
 
 /**
  * Whether a file that others may read lies in a folder of its own that they cannot enter, as "secrets new --all" makes one for
- * containers. Below a folder that others may write, as in /tmp, that is no guard.
+ * containers, nor put another in its place.
  */
 function isGuarded(file: string, users: OtherUsers): boolean {
   const places = new Map<string, Stats>();
@@ -58,7 +58,14 @@ function isGuarded(file: string, users: OtherUsers): boolean {
   followPath(folder, places);
   const own = places.get(folder);
   const isClosed = own !== undefined && users.withRights(READ | WRITE | ENTER, folder, own) === undefined;
-  return isClosed && [...places].every(([path, stats]) => users.withRights(WRITE, path, stats) === undefined);
+  return isClosed && [...places].every(([path, stats]) => !isReplaceable(path, stats, places, users));
+}
+
+/** Whether others may replace what the places name in a folder. In a sticky one, as /tmp is, the owner of an entry alone may. */
+function isReplaceable(path: string, stats: Stats, places: ReadonlyMap<string, Stats>, users: OtherUsers): boolean {
+  if (users.withRights(WRITE, path, stats) === undefined) return false;
+  const entries = [...places].filter(([one]) => one !== path && dirname(one) === path);
+  return (stats.mode & STICKY) === 0 || !entries.every(([, entry]) => users.isOwn(entry));
 }
 
 function judgeReaders(words: string, path: string, users: OtherUsers): string[] {
@@ -88,11 +95,7 @@ function findLooseHandlers(dir: string, users: OtherUsers): string[] {
     const who = stats.isSymbolicLink() ? undefined : users.withRights(WRITE, path, stats);
     if (who === undefined || users.isReadOnly(path)) return [];
     const isInside = real !== undefined && (path === real || path.startsWith(`${real}${sep}`));
-    // Each entry of such a folder, as of /tmp, can be replaced by its owner alone.
-    if (!isInside && (stats.mode & STICKY) !== 0) {
-      const entries = [...places].filter(([one]) => one !== path && dirname(one) === path);
-      if (entries.every(([, entry]) => users.isOwn(entry))) return [];
-    }
+    if (!isInside && !isReplaceable(path, stats, places, users)) return [];
     const words = path === real ? 'is' : isInside ? 'holds' : 'leads through';
     return [
       `HANDLERS_DIR ${words} ${show(path)}, which ${who} may write (mode ${octal(stats)}), and with it the code that the receiver runs; run: chmod go-w ${show(path)}`,

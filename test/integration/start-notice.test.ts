@@ -117,29 +117,47 @@ test('what lies in the environment alone is named, since another shell has it no
   expect(running.stderr()).toContain(`Try it, from ${folder}, with INSTANTLY_WEBHOOK_TOKEN set as here:`);
 }, 60_000);
 
-test('after a rotation and the end of the old token, send and what a start prints work still', async () => {
-  const rig: InstantlyRig = await startRig();
+/** After a rotation that has retired the token at once. */
+async function startRotated(): Promise<{ rig: InstantlyRig; isRefused(): Promise<boolean> }> {
+  const rig = await startRig();
   ends.push(() => rig.stop());
   await rig.json('webhooks', 'register');
   await rig.json('secrets', 'rotate', '--keep-hours', '0');
-  const refused = () =>
-    fetch(`${rig.receiver.url}/webhooks/instantly`, {
-      method: 'POST',
-      headers: { 'x-webhook-secret': rig.token },
-      body: '{}',
-    }).then(({ status }) => status === 401);
-  while (!(await refused()));
+  const isRefused = async () => {
+    const headers = { 'x-webhook-secret': rig.token };
+    const { status } = await fetch(`${rig.receiver.url}/webhooks/instantly`, { method: 'POST', headers, body: '{}' });
+    return status === 401;
+  };
+  while (!(await isRefused()));
+  return { rig, isRefused };
+}
+
+test('after a rotation, send and what a start prints use the token that it has written into .env', async () => {
+  const { rig, isRefused } = await startRotated();
   const answers = await rig.json<{ status: number }[]>('send');
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   await rig.receiver.stop();
   await rig.restart();
-  const { curl: line, send } = await linesToPaste(rig.receiver);
-  expect(line).toBeUndefined();
-  expect(await paste(rig.folder, send)).toMatch(/200/);
+  const lines = await linesToPaste(rig.receiver);
+  expect(await curl(rig.folder, lines.curl ?? '')).toBe(200);
+  expect(await paste(rig.folder, lines.send)).toMatch(/200/);
+  expect(await isRefused()).toBe(true);
+}, 120_000);
+
+test('where something has put the old token back into .env, send and what a start prints work still', async () => {
+  const { rig, isRefused } = await startRotated();
+  rig.set({});
+  const answers = await rig.json<{ status: number }[]>('send');
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  await rig.receiver.stop();
+  await rig.restart();
+  const lines = await linesToPaste(rig.receiver);
+  expect(lines.curl).toBeUndefined();
+  expect(await paste(rig.folder, lines.send)).toMatch(/200/);
   // Nothing of it is left.
   const entries = await rig.json<{ action: string; userId: string }[]>('audit', 'tail', '--limit', '1000');
   const made = entries.filter(({ action }) => action === 'secret.make');
   expect(made).toHaveLength(2);
   expect(entries.filter(({ action, userId }) => action === 'secret.retire' && userId === 'operator')).toHaveLength(2);
-  expect(await refused()).toBe(true);
+  expect(await isRefused()).toBe(true);
 }, 120_000);

@@ -109,6 +109,7 @@ describe('the door of the room', () => {
       'createAuthenticator',
       'createTokenReader',
       'digestToken',
+      'digestsHeld',
       'fingerprintToken',
       'fingerprintTokens',
       'isAuthentic',

@@ -1,5 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { chmodSync, chownSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { faultsOf, load, makeFolder, TOKEN, writeIn } from './config-support.ts';
@@ -94,6 +93,7 @@ test.each([
   ['a file of a secret', 'audit.key', 0o644, 'AUDIT_KEY_FILE names', ', which', 600],
 ])('%s that others may read is refused', (_, name, mode, words, which, right) => {
   const cwd = makeFolder();
+  chmodSync(cwd, 0o755);
   mkdirSync(join(cwd, 'data'), { mode: 0o700 });
   writeIn(cwd, 'audit.key', 'x'.repeat(40));
   chmodSync(join(cwd, name), mode);
@@ -116,6 +116,7 @@ test('.env counts where it holds a secret', () => {
 
 (isRoot ? test : test.skip)('a file that root lets a group read is meant so; a group that may change it is not', () => {
   const cwd = makeFolder();
+  chmodSync(cwd, 0o755);
   const file = writeIn(cwd, 'audit.key', 'x'.repeat(40));
   const env = { AUDIT_KEY_FILE: 'audit.key' };
   chownSync(file, 0, STRANGE);
@@ -136,15 +137,19 @@ test('each fault is named, and nothing is made before they are mended', () => {
 });
 
 test('a file of a secret may be open in a closed folder of its own, as "secrets new --all" makes it', () => {
-  // Not below /tmp, where all may write.
-  const cwd = mkdtempSync(join(homedir(), '.receiver-guard-'));
-  try {
-    const file = writeIn(cwd, 'secrets/audit-key', 'x'.repeat(40));
-    chmodSync(file, 0o644);
-    expect(judge(cwd, { AUDIT_KEY_FILE: file })).toEqual([]);
-    chmodSync(join(cwd, 'secrets'), 0o711);
-    expect(judge(cwd, { AUDIT_KEY_FILE: file })).toHaveLength(1);
-  } finally {
-    rmSync(cwd, { recursive: true });
-  }
+  const cwd = makeFolder();
+  const file = writeIn(cwd, 'secrets/audit-key', 'x'.repeat(40));
+  const env = { AUDIT_KEY_FILE: file, HANDLERS_DIR: makeFolder() };
+  chmodSync(file, 0o644);
+  chmodSync(join(cwd, 'secrets'), 0o700);
+  chmodSync(cwd, 0o755);
+  expect(judge(cwd, env)).toEqual([]);
+  chmodSync(join(cwd, 'secrets'), 0o711);
+  expect(judge(cwd, env)).toHaveLength(1);
+  // Others may put a folder of theirs in its place; in a sticky one, as /tmp is, they may not.
+  chmodSync(join(cwd, 'secrets'), 0o700);
+  chmodSync(cwd, 0o777);
+  expect(judge(cwd, env)).toHaveLength(1);
+  chmodSync(cwd, 0o1777);
+  expect(judge(cwd, env)).toEqual([]);
 });

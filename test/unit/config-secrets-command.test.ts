@@ -162,9 +162,6 @@ describe('for a container', () => {
     expect(modeOf(dir)).toBe('700');
     for (const name of readdirSync(dir)) expect(modeOf(join(dir, name))).toBe('644');
     const env = { INSTANTLY_REQUIRE: 'both', ...parseEnv(stdout) };
-    // Its mode is no guard below /tmp.
-    expect(faultsOf({ NODE_ENV: 'production', ...env })).toHaveLength(3);
-    for (const name of readdirSync(dir)) chmodSync(join(dir, name), 0o600);
     const settings = load({ NODE_ENV: 'production', ...env });
     expect(settings.secretOrigins).toEqual({
       INSTANTLY_WEBHOOK_TOKEN: 'file',
