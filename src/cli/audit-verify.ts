@@ -63,6 +63,15 @@ export async function verify(options: VerifyOptions): Promise<void> {
   }
 }
 
+/** The entries of one moment; without bodies or an anchor. */
+export async function verifyStore(store: ReadableStore, key: AuditKey, signal: AbortSignal): Promise<AuditVerdict> {
+  const gathered: Gathered = { first: undefined, named: new Map() };
+  const { verdict } = await onSnapshot(store, (snapshot) =>
+    check(snapshot, { key, anchor: [], gathered, proofs: undefined, signal }),
+  );
+  return verdict;
+}
+
 function report({ verdict, bodies, bodyFault }: Checked, gathered: Gathered, options: VerifyOptions): void {
   // Before anything is printed: a reader that goes away must not turn a failure into a success.
   process.exitCode = verdict.ok && bodyFault === undefined ? 0 : 1;

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { AuditEntry } from '../../src/audit/entry.ts';
 import type { Line } from '../../src/cli/doctor/check.ts';
+import type { FilledItem } from '../../src/cli/doctor/checklist.ts';
 import { CHECKS } from '../../src/cli/doctor/checks.ts';
 import { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
 import { makeAccept, makeBatch } from '../contract/make-parts.ts';
@@ -142,6 +143,20 @@ describe('a good installation', () => {
     expect(diagnosis.code).toBe(0);
     expect([...new Set(diagnosis.lines.map(({ check }) => check))]).toEqual(CHECKS.map(({ name }) => name));
     for (const secret of good.secrets) expect(JSON.stringify(diagnosis)).not.toContain(secret);
+  }, 60_000);
+
+  test('the checklists are filled in: all that doctor can prove holds, the rest is named', async () => {
+    const { code, stdout, stderr } = await runCommand(good.folder, ['doctor', '--checklist', '--json'], {
+      env: good.env,
+    });
+    expect([code, stderr]).toEqual([0, '']);
+    const items = JSON.parse(stdout) as FilledItem[];
+    expect(items.filter(({ state }) => !['holds', 'by-hand'].includes(state))).toEqual([]);
+    expect(items.find(({ command }) => command === 'audit verify')?.state).toBe('holds');
+    const shown = await runCommand(good.folder, ['doctor', '--checklist'], { env: good.env });
+    expect(shown.stdout.match(/^\[[x-]\] .*: \S/gm)).toHaveLength(items.length);
+    expect(shown.stderr).toMatch(/^\d+ holds, 0 fails, 0 unknown, \d+ by-hand\n$/);
+    for (const secret of good.secrets) expect(stdout + shown.stdout).not.toContain(secret);
   }, 60_000);
 
   test('it only looks: what it asks is read and audited, and one request of its own is refused', async () => {
@@ -498,6 +513,18 @@ describe('an installation that is broken in many ways', () => {
     const line = linesOf(found, check).find((one) => one.status === status && what.test(one.found));
     expect({ line, all: linesOf(found, check) }).toMatchObject({ line: { fix: expect.stringMatching(fix) } });
   });
+
+  test('a changed entry shows in the checklist', async () => {
+    const db = new DatabaseSync(join(broken.folder, 'data/receiver.db'));
+    db.exec(
+      "UPDATE audit_entries SET action = 'nothing.happened' WHERE rowid = (SELECT min(rowid) FROM audit_entries)",
+    );
+    db.close();
+    const { code, stdout } = await runCommand(broken.folder, ['doctor', '--checklist'], { env: broken.env });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^\[ \] The audit log is sealed .*\n {4}audit entries: /m);
+    for (const secret of broken.secrets) expect(stdout).not.toContain(secret);
+  }, 60_000);
 
   test('exits with 1, says nothing secret, and what is well is still told', async () => {
     expect(found.code).toBe(1);
