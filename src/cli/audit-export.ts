@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { AUDIT_ACTIONS } from '../audit/actions.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { closestName, sameName } from '../config/suggest-name.ts';
 import type { AuditCursor, AuditTail, Store } from '../inbox/store.ts';
@@ -11,48 +12,6 @@ import { startProgress } from './progress.ts';
 import { WrongUsage } from './wrong-usage.ts';
 
 const PAGE = 2_000;
-
-/** Every action that this version writes; docs/audit.md says what each is. */
-export const AUDIT_ACTIONS = [
-  'webhook.receive',
-  'health.check',
-  'metrics.scrape',
-  'request.refuse',
-  'handler.run',
-  'event.replay',
-  'dead.discard',
-  'dead.replay',
-  'quarantine.retry',
-  'store.backup',
-  'store.copy',
-  'store.drain',
-  'event.list',
-  'event.show',
-  'quarantine.show',
-  'audit.export',
-  'audit.correlate',
-  'instantly.api.call',
-  'webhook.register',
-  'webhook.test',
-  'webhook.resume',
-  'webhook.delete',
-  'reconcile.run',
-  'reconcile.accept',
-  'secret.make',
-  'secret.rotate',
-  'secret.retire',
-  'secret.write',
-  'secret.reset',
-  'settings.reload',
-  'service.start',
-  'service.stop',
-  'audit.chain.start',
-  'audit.prune',
-  'audit.gap',
-  'audit.tampered',
-  'audit.begin',
-  'audit.other',
-] as const;
 
 interface ExportOptions {
   readonly since?: number;
@@ -79,18 +38,27 @@ export async function exportAudit(options: ExportOptions): Promise<void> {
   else note(`${count(entries, 'entry', 'entries')} written to ${output}.`);
 }
 
-/** @throws WrongUsage where no entry has such an action, and none of this version ever will */
+/** @throws WrongUsage where the log holds no such action, and this version writes none */
 async function resolveAction(store: Store, options: ExportOptions): Promise<ExportOptions> {
   const { action: text } = options;
   if (text === undefined) return options;
-  const action = sameName(text, AUDIT_ACTIONS);
+  const own = sameName(text, AUDIT_ACTIONS);
+  if (own !== undefined) return { ...options, action: own };
+  // A handler or another version may have written it.
+  const stored = await findStoredActions(store);
+  const action = sameName(text, stored);
   if (action !== undefined) return { ...options, action };
-  const { cursor: end } = await store.tailAudit(1);
-  // Another version may have written it.
-  for await (const page of readUpTo(store, end)) if (page.some((entry) => entry.action === text)) return options;
-  const meant = closestName(text, AUDIT_ACTIONS);
-  const list = meant === undefined ? `; there are ${AUDIT_ACTIONS.join(', ')}` : '';
+  const known = [...AUDIT_ACTIONS, ...stored.filter((one) => !AUDIT_ACTIONS.some((ours) => ours === one))];
+  const meant = closestName(text, known);
+  const list = meant === undefined ? `; there are ${known.join(', ')}` : '';
   throw new WrongUsage(`no audit entry has the action ${JSON.stringify(text)}${didYouMean(meant)}${list}`);
+}
+
+async function findStoredActions(store: Store): Promise<string[]> {
+  const { cursor: end } = await store.tailAudit(1);
+  const found = new Set<string>();
+  for await (const page of readUpTo(store, end)) for (const { action } of page) found.add(action);
+  return [...found];
 }
 
 /** In the order of their commits, up to where the log ended when this began; its own entry is left out. */

@@ -5,6 +5,7 @@ import type { AuditDraft, ChainHead } from '../audit/entry.ts';
 import { draft } from '../audit/make-draft.ts';
 import { newId } from '../audit/new-id.ts';
 import { loadSettings } from '../config/load-settings.ts';
+import { operatorName } from '../config/operator-name.ts';
 import type { Settings } from '../config/settings.ts';
 import { storeLocation } from '../config/store-location.ts';
 import type { Store } from '../inbox/store.ts';
@@ -30,9 +31,20 @@ export type ReadableStore = Pick<
   // A transaction that writes nothing of worth.
   Pick<Store, 'check' | 'findFirstSeen'>;
 
+/** A process runs one command: its settings say who runs it. */
+const command: { operator: string | undefined } = { operator: undefined };
+
 /** The settings of a command: it makes no folder and no secret. */
 export function commandSettings(): Settings {
-  return loadSettings({ env: process.env, cwd: process.cwd(), create: false });
+  const settings = loadSettings({ env: process.env, cwd: process.cwd(), create: false });
+  command.operator = settings.operator;
+  return settings;
+}
+
+/** The `userId` of a command's entries. */
+export function operatorId(): string {
+  command.operator ??= operatorName(process.env['OPERATOR']);
+  return `operator:${command.operator}`;
 }
 
 /** Opens the store for reading and closes it whichever way `work` ends. */
@@ -105,7 +117,7 @@ export function operatorDraft(
   result: AuditDraft['result'] = 'success',
 ): AuditDraft {
   const [resource = action] = action.split('.');
-  return draft({ action, userId: 'operator', resource, result, metadata, at: Date.now() });
+  return draft({ action, userId: operatorId(), resource, result, metadata, at: Date.now() });
 }
 
 /** Writes an entry; before anything is shown, so that nothing is seen without one. Gives this command's chain. */

@@ -14,7 +14,7 @@ import { openAccounts } from '../instantly/open-accounts.ts';
 import { pause } from '../instantly/pause.ts';
 import { livePresences } from '../instantly/presence.ts';
 import type { InstantlyWriter } from '../instantly/writer.ts';
-import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
+import { commandSettings, operatorDraft, operatorId, recordAction } from './open-store.ts';
 import { note, print, printJson } from './print.ts';
 import { readBytes } from './read-bytes.ts';
 import { type InstantlyTools, readInstantly, reasonOf } from './with-instantly.ts';
@@ -100,7 +100,7 @@ function check(
   const { instantly } = settings;
   const proposed = openAccounts(
     { ...instantly, readKey: { setting, secret: next }, writeKey: undefined },
-    'operator',
+    operatorId(),
     async (entry) => {
       await recordAction(store, entry);
     },
@@ -173,7 +173,7 @@ async function revoke(
   if (key === undefined) return `there is no key for writing; ${CLICK}`;
   const { writer } = openAccounts(
     { ...settings.instantly, readKey: undefined, writeKey: key },
-    'operator',
+    operatorId(),
     async (entry) => {
       await recordAction(store, entry);
     },

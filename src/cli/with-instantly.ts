@@ -9,7 +9,7 @@ import { openAccounts } from '../instantly/open-accounts.ts';
 import type { InstantlyReader } from '../instantly/reader.ts';
 import type { InstantlyWriter } from '../instantly/writer.ts';
 import { Interrupted, interruptible } from './interrupt.ts';
-import { commandSettings, operateStore, operatorDraft, recordAction } from './open-store.ts';
+import { commandSettings, operateStore, operatorDraft, operatorId, recordAction } from './open-store.ts';
 
 /** Milliseconds after which another command may take over from one that has vanished. */
 const LEASE_MS = 30_000;
@@ -59,7 +59,7 @@ function withAccounts<T>(
   return operateStore(settings, async (store) => {
     const stop = interruptible();
     const keys = writes ? settings.instantly : { ...settings.instantly, writeKey: undefined };
-    const { reader, writer } = openAccounts(keys, 'operator', async (entry) => {
+    const { reader, writer } = openAccounts(keys, operatorId(), async (entry) => {
       await recordAction(store, entry);
     });
     if (reader === undefined) throw new SettingsError(faults);

@@ -4,6 +4,7 @@ import { MISSING_AUDIT_KEY } from './check-together.ts';
 import { findLocalFile } from './find-local-file.ts';
 import type { SecretsInUse } from './gather-secrets.ts';
 import { keptSecretFile } from './keep-secrets.ts';
+import { operatorName } from './operator-name.ts';
 import { parseProxyUrl } from './parse-url.ts';
 import type { Environment } from './read-environment.ts';
 import { show } from './read-text-file.ts';
@@ -74,6 +75,8 @@ export function buildSettings(
     instantly: buildInstantly(parsed),
     secretMaxAgeMs: parsed.SECRET_MAX_AGE_DAYS * DAY,
     logLevel: parsed.LOG_LEVEL,
+    logAudit: parsed.LOG_AUDIT,
+    operator: operatorName(parsed.OPERATOR),
     generatedSecrets: Object.freeze(secrets.generated.map((secret) => Object.freeze(secret))),
     secretOrigins: Object.freeze(secrets.origins),
     secretFiles: Object.freeze(secrets.files),

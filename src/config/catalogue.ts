@@ -10,6 +10,7 @@ interface CatalogueEntry {
 }
 
 const API = 'Instantly API';
+const LOG = 'Audit, metrics and log';
 
 /** Every setting there is, in the order of `.env.example`. Defaults, messages and the documents' tests derive from it. */
 export const CATALOGUE = {
@@ -150,49 +151,46 @@ export const CATALOGUE = {
     meaning: 'Number of proxies in front whose X-Forwarded-For is believed.',
   },
   AUDIT_KEY: {
-    group: 'Audit, metrics and log',
+    group: LOG,
     default: '',
     meaning:
       'Key of the audit chain; unset, one is made once in the data folder. With PostgreSQL, one for all processes.',
     secret: true,
   },
   AUDIT_ANONYMOUS_PER_MINUTE: {
-    group: 'Audit, metrics and log',
+    group: LOG,
     default: '600',
     meaning: 'Anonymous requests a minute that get an audit entry and a log line of their own; the rest is counted.',
   },
-  AUDIT_RETENTION_DAYS: {
-    group: 'Audit, metrics and log',
-    default: '400',
-    meaning: 'Days that audit entries are kept.',
-  },
+  AUDIT_RETENTION_DAYS: { group: LOG, default: '400', meaning: 'Days that audit entries are kept.' },
   AUDIT_ANONYMOUS_RETENTION_DAYS: {
-    group: 'Audit, metrics and log',
+    group: LOG,
     default: '7',
     meaning: 'Days that entries of anonymous requests are kept, AUDIT_RETENTION_DAYS at the most.',
   },
-  METRICS_TOKEN: {
-    group: 'Audit, metrics and log',
-    default: '',
-    meaning: 'Bearer token that GET /metrics then asks for.',
-    secret: true,
-  },
+  METRICS_TOKEN: { group: LOG, default: '', meaning: 'Bearer token that GET /metrics then asks for.', secret: true },
   METRICS_ALLOW: {
-    group: 'Audit, metrics and log',
+    group: LOG,
     default: 'loopback',
     meaning:
       'Networks that GET /metrics answers while METRICS_TOKEN is unset (loopback, private, all, or 10.1.0.0/16).',
   },
   ADMIN_TOKEN: {
-    group: 'Audit, metrics and log',
+    group: LOG,
     default: '',
     meaning: 'Bearer token of the operator console, reserved for a coming release.',
     secret: true,
   },
-  LOG_LEVEL: {
-    group: 'Audit, metrics and log',
-    default: 'info',
-    meaning: 'fatal, error, warn, info, debug, trace or silent.',
+  LOG_LEVEL: { group: LOG, default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
+  LOG_AUDIT: {
+    group: LOG,
+    default: 'all',
+    meaning: 'Audit entries in the log: all, requests (those of requests alone) or off.',
+  },
+  OPERATOR: {
+    group: LOG,
+    default: '',
+    meaning: "Name of the person who runs commands, for the audit; unset, the system's user.",
   },
   INSTANTLY_API_KEY: { group: API, default: '', meaning: 'API key for what has none of its own below.', secret: true },
   INSTANTLY_READ_KEY: {

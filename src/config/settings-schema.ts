@@ -104,6 +104,8 @@ export function settingsSchema(cwd: string) {
     METRICS_ALLOW: parsedBy(parseNetworks).prefault(CATALOGUE.METRICS_ALLOW.default),
     ADMIN_TOKEN: parsedBy(parseBearerToken).optional(),
     LOG_LEVEL: word('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent').prefault(CATALOGUE.LOG_LEVEL.default),
+    LOG_AUDIT: word('all', 'requests', 'off').prefault(CATALOGUE.LOG_AUDIT.default),
+    OPERATOR: z.string().optional(),
     INSTANTLY_API_KEY: parsedBy(parseBearerToken).optional(),
     INSTANTLY_READ_KEY: parsedBy(parseBearerToken).optional(),
     INSTANTLY_WRITE_KEY: parsedBy(parseBearerToken).optional(),

@@ -47,6 +47,10 @@ export interface Settings {
   /** Milliseconds after which a secret should be another one. */
   readonly secretMaxAgeMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Which audit entries are printed. */
+  readonly logAudit: 'all' | 'requests' | 'off';
+  /** Who runs commands, as a plain word of 64 characters at the most. A claim, which nothing proves. */
+  readonly operator: string;
   /** Secrets in use that lie in the data folder because none was set. */
   readonly generatedSecrets: readonly GeneratedSecret[];
   /** By the setting's name; a secret that is not in use is absent. */

@@ -191,7 +191,7 @@ describe('the command', () => {
     );
     expect(entries.at(-1)).toMatchObject({
       action: 'audit.correlate',
-      userId: 'operator',
+      userId: 'operator:tester',
       result: 'success',
       metadata: { activities: 1, entries: 0, someoneElse: 1 },
     });

@@ -245,7 +245,7 @@ describe('export', () => {
     const entries = lines(stdout);
     expect(entries).toEqual((await store.tailAudit(1_000)).entries.slice(0, 101));
     const { entries: own } = await store.tailAudit(1);
-    expect(own).toMatchObject([{ action: 'audit.export', userId: 'operator', resource: 'audit', metadata: {} }]);
+    expect(own).toMatchObject([{ action: 'audit.export', userId: 'operator:tester', resource: 'audit', metadata: {} }]);
   });
 
   test('--json is one array, also of nothing', async () => {

@@ -44,7 +44,7 @@ test('writes a copy while the receiver answers, which is a whole store of its ow
   expect(await sending).toMatchObject({ answers: [{ status: 200, answer: 'accepted', count: 1_000 }] });
 
   const [entry] = await runJson<AuditEntry[]>(receiver.folder, ['audit', 'export', '--action', 'store.backup']);
-  expect(entry).toMatchObject({ userId: 'operator', resource: 'store', result: 'success', metadata: { bytes } });
+  expect(entry).toMatchObject({ userId: 'operator:tester', resource: 'store', result: 'success', metadata: { bytes } });
 
   const env = { DATABASE_URL: 'sqlite:copy.db', AUDIT_KEY_FILE: 'data/audit-key' };
   const events = await runJson<unknown[]>(receiver.folder, ['events', 'list', '--limit', '5000'], { env });

@@ -61,7 +61,7 @@ test('replay of the events named takes their dead deliveries and no other', asyn
   expect(await counts()).toEqual({ pending: 3, running: 0, done: 2, dead: 1, discarded: 0 });
   const { entries } = await store.tailAudit(1);
   expect(entries).toMatchObject([
-    { action: 'dead.replay', userId: 'operator', resource: 'dead', metadata: { events: 2, deliveries: 3 } },
+    { action: 'dead.replay', userId: 'operator:tester', resource: 'dead', metadata: { events: 2, deliveries: 3 } },
   ]);
 });
 

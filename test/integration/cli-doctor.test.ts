@@ -172,7 +172,9 @@ describe('a good installation', () => {
     const known = new Set(before.map(({ id }) => id));
     const entries = (await readLog()).filter(({ id }) => !known.has(id));
     expect(readSeen()).toEqual(seen);
-    const asked = entries.filter(({ action, userId }) => action === 'instantly.api.call' && userId === 'operator');
+    const asked = entries.filter(
+      ({ action, userId }) => action === 'instantly.api.call' && userId === 'operator:tester',
+    );
     expect(new Set(asked.map(({ metadata }) => metadata['operation']))).toEqual(
       new Set(['webhooks.list', 'api-keys.list']),
     );

@@ -153,7 +153,12 @@ describe('list', () => {
     await run('list', '--lead', 'a@one.example', '--type', HOSTILE, '--since', '3h');
     const [start, entry] = await lastEntries(2);
     expect(start?.action).toBe('audit.chain.start');
-    expect(entry).toMatchObject({ action: 'event.list', userId: 'operator', resource: 'event', result: 'success' });
+    expect(entry).toMatchObject({
+      action: 'event.list',
+      userId: 'operator:tester',
+      resource: 'event',
+      result: 'success',
+    });
     expect(entry?.metadata).toEqual({ eventType: 'custom', byLead: true, since: expect.any(String), events: 0 });
   });
 });
@@ -186,7 +191,7 @@ describe('show', () => {
 
     expect((await run('show', id, '--raw')).stdout).toBe(content);
     const [, entry] = await lastEntries(2);
-    expect(entry).toMatchObject({ action: 'event.show', userId: 'operator', metadata: { eventId: id } });
+    expect(entry).toMatchObject({ action: 'event.show', userId: 'operator:tester', metadata: { eventId: id } });
   });
 
   test('shows what JSON.stringify cannot lay out as it came', async () => {
@@ -233,7 +238,12 @@ describe('replay', () => {
       { crm: 'done', sheet: 'dead' },
     ]);
     const [, entry] = await lastEntries(2);
-    expect(entry).toMatchObject({ action: 'event.replay', userId: 'operator', resource: 'event', result: 'success' });
+    expect(entry).toMatchObject({
+      action: 'event.replay',
+      userId: 'operator:tester',
+      resource: 'event',
+      result: 'success',
+    });
     expect(entry?.metadata).toEqual({ eventId: done, events: 1, deliveries: 2 });
   });
 

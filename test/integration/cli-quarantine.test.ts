@@ -78,7 +78,7 @@ test('list and show', async () => {
   expect(stdout).toContain('"lead_email": "kept@one.example" \\u001b[2J}');
   expect(await lastEntry()).toMatchObject({
     action: 'quarantine.show',
-    userId: 'operator',
+    userId: 'operator:tester',
     metadata: { quarantineId: first },
   });
   expect(await run('show', 'none')).toMatchObject({
@@ -109,7 +109,7 @@ test('retry accepts what was mended, once', async () => {
   const result = await json<{ status: string; id: string }>('retry', id, '--file', 'mended.json');
   expect(result).toEqual({ quarantineId: id, status: 'accepted', id: expect.any(String) });
   const entry = await lastEntry();
-  expect(entry).toMatchObject({ action: 'quarantine.retry', result: 'success', userId: 'operator' });
+  expect(entry).toMatchObject({ action: 'quarantine.retry', result: 'success', userId: 'operator:tester' });
   expect(entry?.metadata).toEqual({
     quarantineId: id,
     mended: true,

@@ -46,7 +46,7 @@ test('replaces a record that cannot be read, when told to, and audits it', async
   expect(await runJson(folder, ['secrets', 'reset', '--yes'])).toEqual({ reset: true });
   expect(parseTokenBook(await stored())).toEqual({ minted: [], retirements: [], rotation: null, isLost: false });
   const entries = await runJson<AuditEntry[]>(folder, ['audit', 'export', '--action', 'secret.reset']);
-  expect(entries).toMatchObject([{ userId: 'operator', resource: 'secret', result: 'success' }]);
+  expect(entries).toMatchObject([{ userId: 'operator:tester', resource: 'secret', result: 'success' }]);
 }, 30_000);
 
 test('keeps what is known of a lost record, and changes none that can be read', async () => {

@@ -194,7 +194,7 @@ describe('a copy', () => {
     const log = ['audit', 'export', '--action', 'store.copy'];
     const entries = await runJson<AuditEntry[]>(small, log, overTarget(small));
     const metadata = { events: 63, eventsSha256: expect.stringMatching(new RegExp(`^${shown}[0-9a-f]{48}$`)) };
-    expect(entries).toMatchObject([{ userId: 'operator', resource: 'store', result: 'success', metadata }]);
+    expect(entries).toMatchObject([{ userId: 'operator:tester', resource: 'store', result: 'success', metadata }]);
     expect(await runJson(small, ['audit', 'verify'], overTarget(small))).toMatchObject({ ok: true });
     expect(await runJson(small, words(small))).toMatchObject({ ok: true, copiedAt: expect.any(String) });
     expect(await runJson(small, log, overTarget(small))).toHaveLength(1);

@@ -25,13 +25,20 @@ const AT_ONCE = 4;
 /** Most of a command's time goes into loading it. */
 const CACHED = { NODE_COMPILE_CACHE: join(tmpdir(), 'receiver-compile-cache') };
 
-/** A command as a process of its own, in a folder, with no settings in its environment but what is given. */
+/** `userId` of the entries of commands is then `operator:tester`, and stderr holds no audit lines. */
+const QUIET = { OPERATOR: 'tester', LOG_AUDIT: 'off' };
+
+/** A command as a process of its own, in a folder, with no other settings in its environment but what is given. */
 export function spawnCommand(
   folder: string,
   words: readonly string[],
   { env = {}, input = '' }: CommandOptions = {},
 ): ChildProcessWithoutNullStreams {
-  const child = spawn(process.execPath, [ENTRY, ...words], { cwd: folder, stdio: 'pipe', env: { ...CACHED, ...env } });
+  const child = spawn(process.execPath, [ENTRY, ...words], {
+    cwd: folder,
+    stdio: 'pipe',
+    env: { ...CACHED, ...QUIET, ...env },
+  });
   // A command that does not read its stdin may be gone before it is written.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);

@@ -6,7 +6,7 @@ import { SettingsError } from '../../errors/problem.ts';
 import type { Store } from '../../inbox/store.ts';
 import { KEYS_PAGE } from '../../instantly/api-error.ts';
 import { openAccounts } from '../../instantly/open-accounts.ts';
-import { operateStore, type ReadableStore, readStore, recordAction } from '../open-store.ts';
+import { operateStore, operatorId, type ReadableStore, readStore, recordAction } from '../open-store.ts';
 import { fail, Skipped } from './check.ts';
 import type { ClosedStore, Context, OpenedStore } from './context.ts';
 import { InstantlyLook } from './look-at-instantly.ts';
@@ -96,7 +96,7 @@ async function attempt<Opening, T>(
 
 /** Every call is written to the audit log before its answer is used. */
 async function askBy({ instantly }: Settings, store: Store, signal: AbortSignal): Promise<InstantlyLook | Skipped> {
-  const { reader } = openAccounts({ ...instantly, writeKey: undefined }, 'operator', async (entry) => {
+  const { reader } = openAccounts({ ...instantly, writeKey: undefined }, operatorId(), async (entry) => {
     await recordAction(store, entry);
   });
   if (reader === undefined) {
