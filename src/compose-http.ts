@@ -5,17 +5,18 @@ import type { Metrics } from './compose-metrics.ts';
 import type { Settings } from './config/settings.ts';
 import type { Problem } from './errors/problem.ts';
 import { typeLabel } from './events/names.ts';
-import { type AppOptions, createApp, type RouteHandler } from './http/app.ts';
+import { type AppOptions, createApp, type Webhook } from './http/app.ts';
 import type { BufferBudget } from './http/buffer-budget.ts';
 import type { Exchange } from './http/exchange.ts';
 import { type FailureLimit, limitFailures } from './http/limit-failures.ts';
 import { logRequest } from './http/log-requests.ts';
 import type { OpenRequests } from './http/open-requests.ts';
 import { createHealth, createMetricsRoute, createReady, type Registration } from './http/operations.ts';
+import { createRawBody } from './http/raw-body.ts';
 import type { Readiness } from './http/readiness.ts';
 import { createReceive } from './http/receive.ts';
-import { createRoutes } from './http/routes.ts';
 import { createServer } from './http/server.ts';
+import { createVerify } from './http/verify.ts';
 import type { Inbox } from './inbox/accept.ts';
 import type { AuditTrail } from './inbox/audit-trail.ts';
 import type { TokenSource } from './token-source.ts';
@@ -77,20 +78,19 @@ export function composeHttp(parts: HttpParts): Http {
 function composeApp(parts: HttpParts, watch: Pick<AppOptions, 'onBegin' | 'onEnd'>): RequestListener {
   const { settings, logger, metrics } = parts;
   const failures = limitFailures(settings.http.failedAuthPerMinute);
-  const receive = parts.tokens && composeReceive(parts, parts.tokens, failures);
   return createApp({
-    routes: createRoutes(settings.webhookPath, {
-      receive,
-      health: createHealth(),
-      ready: createReady(parts.readiness, parts.registration),
-      metrics: createMetricsRoute({
-        ...metrics.registries,
-        readToken: parts.readMetricsToken,
-        allow: settings.metricsAllow,
-        failures,
-      }),
+    webhookPath: settings.webhookPath,
+    webhook: parts.tokens && composeWebhook(parts, parts.tokens, failures),
+    health: createHealth(),
+    ready: createReady(parts.readiness, parts.registration),
+    metrics: createMetricsRoute({
+      ...metrics.registries,
+      readToken: parts.readMetricsToken,
+      allow: settings.metricsAllow,
+      failures,
     }),
     logger,
+    budget: parts.budget,
     trustProxy: settings.http.trustProxy,
     bodyLimitBytes: settings.http.bodyLimitBytes,
     isStopping: parts.isStopping,
@@ -98,28 +98,28 @@ function composeApp(parts: HttpParts, watch: Pick<AppOptions, 'onBegin' | 'onEnd
   });
 }
 
-function composeReceive(
-  { settings, logger, metrics, budget, inbox }: HttpParts,
+function composeWebhook(
+  { settings, metrics, budget, inbox }: HttpParts,
   tokens: TokenSource,
   failures: FailureLimit,
-): RouteHandler {
-  const receive = createReceive({
-    authenticator: () => tokens.authenticator,
-    tokenIdAt: (position) => tokens.tokenIdAt(position),
+): Webhook {
+  const { bodyLimitBytes } = settings.http;
+  const rawBody = createRawBody({ credentials: () => tokens.inForce, budget, bodyLimitBytes, failures });
+  const verify = createVerify(rawBody, {
+    failures,
+    budget,
+    onSignatureMismatch: ({ log }) => {
+      metrics.requests.signatureMismatches.inc();
+      log.warn('a right token came with a signature that does not hold: check INSTANTLY_SECRET');
+    },
+  });
+  const receive = createReceive(verify, {
     inbox,
     budget,
-    bodyLimitBytes: settings.http.bodyLimitBytes,
-    failures,
-    onSignatureMismatch: (exchange) => {
-      metrics.requests.signatureMismatches.inc();
-      logger.warn(
-        { requestId: exchange.id },
-        'a right token came with a signature that does not hold: check INSTANTLY_SECRET',
-      );
-    },
-    onUnusableCoding: (exchange, reason) => {
-      logger.warn(
-        { requestId: exchange.id, reason },
+    bodyLimitBytes,
+    onUnusableCoding: ({ log }, reason) => {
+      log.warn(
+        { reason },
         'a proven sender compresses its bodies in a way that cannot be unpacked: they are in quarantine; have it send them as they are',
       );
     },
@@ -129,26 +129,18 @@ function composeReceive(
       if (facts.timestamp !== null) metrics.events.lag.observe(Math.max(0, (Date.now() - facts.timestamp) / 1_000));
     },
   });
-  return async (request, response, exchange) => {
-    try {
-      await receive(request, response, exchange);
-    } finally {
-      // Not at the end of the answer, which a client can put off by not reading it.
-      budget.release(exchange);
-    }
-  };
+  return { rawBody, verify, receive };
 }
 
-/** Counted and audited once, whichever way the request ended. */
+/** Counted, audited and logged once, whichever way the request ended. */
 function end({ trail, metrics, logger }: HttpParts, exchange: Exchange): void {
+  const { isProven, audited } = exchange;
   if (exchange.route.action === 'webhook.receive') {
     metrics.requests.requests.inc({ outcome: exchange.status === 200 ? exchange.reason : exchange.code });
     metrics.requests.duration.observe(exchange.durationMs / 1_000);
   }
-  if (exchange.audited) metrics.events.auditEntries.inc({ result: exchange.status < 400 ? 'success' : 'failure' });
-  else {
-    const { isProven } = exchange;
-    const isWritten = trail.record(exchange.audit(), isProven);
-    if (isWritten && !isProven) logRequest(logger, exchange);
-  }
+  if (audited) metrics.events.auditEntries.inc({ result: exchange.status < 400 ? 'success' : 'failure' });
+  const isWritten = audited || trail.record(exchange.audit(), isProven);
+  // Strangers' lines share the budget of their entries.
+  if (isWritten || isProven) logRequest(logger, exchange);
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { AuditDraft } from './audit/entry.ts';
 import { draft } from './audit/make-draft.ts';
-import { type Authenticator, tokenId } from './authenticate/index.ts';
+import { tokenId } from './authenticate/index.ts';
 import type { Settings } from './config/settings.ts';
 import { SettingsError } from './errors/problem.ts';
 import type { Store } from './inbox/store.ts';
@@ -70,14 +70,9 @@ export class TokenSource {
     this.#inForce = this.#build();
   }
 
-  get authenticator(): Authenticator {
-    return this.#inForce.authenticator;
-  }
-
-  /** What the audit calls the token at this position. */
-  tokenIdAt(position: number): string | undefined {
-    const fingerprint = this.#inForce.fingerprints[position - 1];
-    return fingerprint && tokenId(fingerprint);
+  /** What requests that begin now are proven by. */
+  get inForce(): Pick<InForce, 'authenticator' | 'tokenIds'> {
+    return this.#inForce;
   }
 
   /** Fingerprints of all tokens that are let in now. */

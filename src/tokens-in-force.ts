@@ -1,9 +1,11 @@
-import { type Authenticator, createAuthenticator, type TokenChanges } from './authenticate/index.ts';
+import { type Authenticator, createAuthenticator, type TokenChanges, tokenId } from './authenticate/index.ts';
 import type { AuthenticationSettings } from './config/settings.ts';
 import { isReplaced, isRetired, type KnownToken, mintedTokensAt, type TokenBook } from './instantly/token-book.ts';
 
 export interface InForce {
   readonly authenticator: Authenticator;
+  /** What the audit calls the tokens, by position, as `fingerprints`. */
+  readonly tokenIds: readonly string[];
   /** By position, from 1. */
   readonly fingerprints: readonly string[];
   readonly accepted: readonly string[];
@@ -67,9 +69,11 @@ export function bringIntoForce({
     doubtful: new Set(doubtful),
   };
   const valid = tokens.filter((token) => !isOut(token) && !isDoubtful(token)).map(({ fingerprint }) => fingerprint);
+  const fingerprints = [...tokens, ...beside].map(({ fingerprint }) => fingerprint);
   return {
     authenticator: createAuthenticator(authentication, Date.now, changes),
-    fingerprints: [...tokens, ...beside].map(({ fingerprint }) => fingerprint),
+    tokenIds: fingerprints.map(tokenId),
+    fingerprints,
     accepted: [...new Set([...valid, ...proven])],
     minted: minted.map(({ fingerprint }) => fingerprint),
     replaced: positionsOf((token) => isReplaced(book, token)),

@@ -1,10 +1,11 @@
+import type { ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import type { Exchange } from './exchange.ts';
 import { writeAnswer } from './write-answer.ts';
 
 /** RFC 9457. `instance` names the request and is the one member in which two like refusals differ. */
-export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
+function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
   return {
     type: `urn:instantly-webhook-receiver:problem:${problem.code}`,
     title: problem.title,
@@ -32,13 +33,15 @@ export function answerProblem(
     response.destroy();
     return;
   }
-  const headers: string[] = [];
-  if (problem.retryAfter !== undefined) headers.push('Retry-After', String(problem.retryAfter));
-  if (ENDING.has(problem.code)) headers.push('Connection', 'close');
   if (!request.complete) discardRest(request, response, Math.max(MIN_DISCARDED_BYTES, 2 * bodyLimitBytes));
-  const text = JSON.stringify({ ...problemBody(problem, exchange.id), ...extra });
-  const type = 'application/problem+json; charset=utf-8';
-  writeAnswer(response, exchange, { status: problem.status, type, text, headers });
+  writeProblem(response, exchange, problem, extra);
+}
+
+export function writeProblem(response: ServerResponse, { id }: Exchange, problem: Problem, extra: object = {}): void {
+  if (problem.retryAfter !== undefined) response.setHeader('Retry-After', problem.retryAfter);
+  if (ENDING.has(problem.code)) response.setHeader('Connection', 'close');
+  const text = JSON.stringify({ ...problemBody(problem, id), ...extra });
+  writeAnswer(response, { status: problem.status, type: 'application/problem+json; charset=utf-8', text });
 }
 
 /** After these nobody can tell where the next request on the connection begins. */

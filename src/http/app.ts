@@ -1,33 +1,37 @@
 import type { RequestListener } from 'node:http';
-import express, { type NextFunction, type Request, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
+import helmet from 'helmet';
 import type { Logger } from 'pino';
-import { plainPath } from '../authenticate/index.ts';
+import { pinoHttp } from 'pino-http';
 import { Problem } from '../errors/problem.ts';
 import { answerProblem, toProblem } from './answer-problem.ts';
-import { Exchange, exchangeOf, type Route } from './exchange.ts';
-import { awaitsContinue, endsConnection, findFramingFault } from './judge-framing.ts';
-import { logFailure, logRequest, logRequests } from './log-requests.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+import { Exchange, requireExchange } from './exchange.ts';
+import { refuseUnclear } from './judge-framing.ts';
+import { requestLog } from './log-requests.ts';
 import { NotReady } from './operations.ts';
+import type { RawBody } from './raw-body.ts';
 import { clientAddress } from './read-address.ts';
-import { readTarget } from './read-target.ts';
-import { setSecurityHeaders } from './security-headers.ts';
+import { correctPath } from './read-target.ts';
+import type { Receive } from './receive.ts';
+import type { Verify } from './verify.ts';
 
-export type RouteHandler = (request: Request, response: Response, exchange: Exchange) => void | Promise<void>;
-
-export interface AppRoute extends Route {
-  readonly path: string;
-  /** Found by other spellings of its path too: in another case, with slashes doubled or at the end. */
-  readonly forgiving?: boolean;
-  /** The first answers HEAD too where it is GET. */
-  readonly method: 'GET' | 'POST';
-  /** Its good answers are written by `writeAnswer`, with the headers that all answers have. */
-  readonly writesHead?: boolean;
-  readonly handle: RouteHandler;
+/** Each works only behind the one before it, and is made from it. */
+export interface Webhook {
+  readonly rawBody: RawBody;
+  readonly verify: Verify;
+  readonly receive: Receive;
 }
 
 export interface AppOptions {
-  readonly routes: readonly AppRoute[];
+  readonly webhookPath: string;
+  /** `undefined`: this process runs handlers only. */
+  readonly webhook: Webhook | undefined;
+  readonly health: RequestHandler;
+  readonly ready: RequestHandler;
+  readonly metrics: RequestHandler;
   readonly logger: Logger;
+  readonly budget: BufferBudget;
   readonly trustProxy: number;
   readonly bodyLimitBytes: number;
   readonly onBegin: (exchange: Exchange, response: Response) => void;
@@ -37,92 +41,78 @@ export interface AppOptions {
 }
 
 export function createApp(options: AppOptions): RequestListener {
+  const { webhookPath, webhook } = options;
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing');
   app.set('query parser', false).set('trust proxy', options.trustProxy);
-  const log = logRequests(options.logger, requireExchange);
-  const answerError = (error: unknown, request: Request, response: Response, exchange: Exchange): void => {
-    const problem = toProblem(error);
-    if (problem.code === 'internal-error') exchange.failure = problem.cause;
-    if (exchange.isProven) logFailure(options.logger, exchange);
-    const extra = error instanceof NotReady ? { faults: error.faults } : {};
-    answerProblem(request, response, exchange, problem, { bodyLimitBytes: options.bodyLimitBytes, extra });
-    if (exchange.deferred) endDeferred(options, exchange);
-  };
-  // One layer, since each costs a request as much as what it does.
-  app.use((request, response, next) => {
-    const exchange = new Exchange(request, clientAddress(request));
-    exchange.attachTo(request);
-    options.onBegin(exchange, response);
-    const fault = findFramingFault(request);
-    exchange.awaitsContinue = awaitsContinue(request);
-    // A connection that was kept open would hold up the end of the service.
-    exchange.isLast = fault !== undefined || endsConnection(request) || options.isStopping();
-    if (exchange.isLast) response.setHeader('Connection', 'close');
-    response.once('close', () => {
-      // No status: nobody has answered, so the client went away first.
-      if (exchange.status === 0) exchange.fail(new Problem('client-closed'));
-      exchange.deferred = exchange.ending;
-      if (!exchange.deferred) options.onEnd(exchange);
-    });
-    log(request, response);
-    // Node would refuse some of it itself, without a word to the audit.
-    if (fault !== undefined) throw fault;
-    next();
-  });
-  for (const route of options.routes) {
-    app.all(route.path, async (request: Request, response: Response) => {
-      const exchange = requireExchange(request);
-      exchange.route = route;
-      try {
-        if (route.writesHead !== true) setCommonHeaders(response, exchange);
-        if (!allows(route, request.method)) {
-          response.setHeader('Allow', route.method === 'GET' ? 'GET, HEAD' : route.method);
-          throw new Problem('method-not-allowed');
-        }
-        await route.handle(request, response, exchange);
-        if (exchange.deferred) endDeferred(options, exchange);
-      } catch (error) {
-        // Not by way of the router, which would look through all that comes after this route.
-        answerError(error, request, response, exchange);
-      }
-    });
+
+  app.use(audit(options));
+  app.use(helmet());
+  app.use(pinoHttp(requestLog(options.logger)));
+  app.use(refuseUnclear(options.isStopping));
+
+  if (webhook !== undefined) {
+    const { rawBody, verify, receive } = webhook;
+    app.post(webhookPath, rawBody, verify, receive);
+    app.all(webhookPath, allowOnly('POST'));
   }
-  app.use(() => {
-    throw new Problem('not-found');
-  });
-  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    answerError(error, request, response, requireExchange(request));
-  });
-  const forgiving = options.routes.find((route) => route.forgiving);
+  app.get('/healthz', options.health);
+  app.get('/readyz', options.ready);
+  app.get('/metrics', options.metrics);
+  app.all(['/healthz', '/readyz', '/metrics'], allowOnly('GET, HEAD'));
+  app.use(notFound);
+  app.use(answerErrors(options));
+
   return (request, response) => {
-    request.url = correctPath(readTarget(request.url ?? ''), forgiving?.path);
+    request.url = correctPath(request.url ?? '', webhook && webhookPath);
     app(request, response);
   };
 }
 
-function correctPath(path: string, own: string | undefined): string {
-  if (own === undefined || path === own) return path;
-  return plainPath(path) === plainPath(own) ? own : path;
+/** Begins the record of each request, and ends it once: with its answer, or with its connection. */
+function audit({ webhookPath, webhook, onBegin, onEnd }: AppOptions): RequestHandler {
+  const actions = new Map([
+    ['/healthz', 'health.check'],
+    ['/readyz', 'health.check'],
+    ['/metrics', 'metrics.scrape'],
+  ]);
+  if (webhook !== undefined) actions.set(webhookPath, 'webhook.receive');
+  const routes = new Map([...actions].map(([path, action]) => [path, { action, resource: path }]));
+  return (request, response, next) => {
+    const exchange = new Exchange(request, clientAddress(request));
+    exchange.route = routes.get(request.url) ?? exchange.route;
+    exchange.attachTo(request);
+    onBegin(exchange, response);
+    response.setHeader('x-request-id', exchange.id);
+    response.once('close', () => {
+      // No status: nobody has answered, so the client went away first.
+      if (exchange.status === 0) exchange.fail(new Problem('client-closed'));
+      if (exchange.isEnding) exchange.whenKnown(() => onEnd(exchange));
+      else onEnd(exchange);
+    });
+    next();
+  };
 }
 
-/** The client went away under the commit, and only now is it known how the request ended. */
-function endDeferred({ logger, onEnd }: AppOptions, exchange: Exchange): void {
-  logRequest(logger, exchange);
-  onEnd(exchange);
+function allowOnly(methods: string): RequestHandler {
+  return (_request, response) => {
+    response.setHeader('Allow', methods);
+    throw new Problem('method-not-allowed');
+  };
 }
 
-function requireExchange(request: Request): Exchange {
-  const exchange = exchangeOf(request);
-  if (exchange === undefined) throw new Error('a request reached its route without an exchange');
-  return exchange;
+function notFound(): never {
+  throw new Problem('not-found');
 }
 
-function setCommonHeaders(response: Response, exchange: Exchange): void {
-  response.setHeader('x-request-id', exchange.id);
-  setSecurityHeaders(response);
-}
-
-function allows(route: AppRoute, method: string): boolean {
-  return method === route.method || (method === 'HEAD' && route.method === 'GET');
+function answerErrors({ budget, bodyLimitBytes }: AppOptions): ErrorRequestHandler {
+  return (error: unknown, request: Request, response: Response, _next) => {
+    const exchange = requireExchange(request);
+    // Not at the end of the answer, which a client can put off by not reading it.
+    budget.release(exchange);
+    const problem = toProblem(error);
+    if (problem.code === 'internal-error') exchange.failure = problem.cause;
+    const extra = error instanceof NotReady ? { faults: error.faults } : {};
+    answerProblem(request, response, exchange, problem, { bodyLimitBytes, extra });
+  };
 }

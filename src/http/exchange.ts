@@ -17,7 +17,7 @@ export interface Route {
 /** Where a request carries its exchange. */
 const EXCHANGE = Symbol('exchange');
 
-declare module 'node:http' {
+declare module 'http' {
   interface IncomingMessage {
     [EXCHANGE]?: Exchange;
   }
@@ -28,7 +28,15 @@ export function exchangeOf(request: IncomingMessage): Exchange | undefined {
   return request[EXCHANGE];
 }
 
-const NO_ROUTE: Route = { action: 'request.refuse', resource: 'other' };
+/** @throws TypeError where no middleware has attached one */
+export function requireExchange(request: IncomingMessage): Exchange {
+  const exchange = request[EXCHANGE];
+  if (exchange === undefined) throw new TypeError('a request reached its route without an exchange');
+  return exchange;
+}
+
+/** Of a request that came for nothing that is served. */
+export const NO_ROUTE: Route = { action: 'request.refuse', resource: 'other' };
 
 /** One request, from its first byte to the end of its answer: what is known of it, written once at the end. */
 export class Exchange {
@@ -49,10 +57,7 @@ export class Exchange {
   failure: unknown;
   /** Whether the entry of this request was committed with its event. */
   audited = false;
-  /** Whether its body is being unpacked or read, or a commit with its entry is under way. */
-  ending = false;
-  /** The connection ended meanwhile: how the request ended is known only after it. */
-  deferred = false;
+  #isEnding = false;
   /** Its connection ends with its answer, and nothing that follows on it is taken. */
   isLast = false;
   /** Its sender may leave its body away until it is told to go on, so that it is not known where the next request begins. */
@@ -65,6 +70,7 @@ export class Exchange {
   pending: PendingBody | undefined;
   readonly #arrivedAt = new Date().toISOString();
   readonly #facts: Record<string, AuditValue> = {};
+  #onKnown: (() => void) | undefined;
   /** Ends it before its body is whole. */
   readonly interruption = new Interruption();
 
@@ -84,14 +90,38 @@ export class Exchange {
     Object.assign(this.#facts, facts);
   }
 
+  /** Its body is being unpacked or read, or a commit with its entry is under way, and that goes on though its connection ends. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Awaits such work. */
+  async ending<Result>(work: Promise<Result>): Promise<Result> {
+    this.#isEnding = true;
+    try {
+      return await work;
+    } finally {
+      this.#isEnding = false;
+    }
+  }
+
+  /** Everything else that is known of it has to be noted before. */
   end(status: number, reason: string): void {
     this.status = status;
     this.reason = reason;
+    const onKnown = this.#onKnown;
+    this.#onKnown = undefined;
+    onKnown?.();
   }
 
   fail(problem: Problem): void {
-    this.end(problem.status, problem.reason);
     this.code = problem.code;
+    this.end(problem.status, problem.reason);
+  }
+
+  /** The connection ended during the work or the commit: how the request ended is known only after it, and `act` is called then. */
+  whenKnown(act: () => void): void {
+    this.#onKnown = act;
   }
 
   get durationMs(): number {

@@ -1,15 +1,35 @@
 import type { IncomingMessage } from 'node:http';
+import type { RequestHandler } from 'express';
 import { Problem } from '../errors/problem.ts';
+import { NO_ROUTE, requireExchange } from './exchange.ts';
 
 /** RFC 3986: a name or an IPv4 address, or an IPv6 address in brackets, and a port. It may be empty. */
 const HOST = /^(?:\[[\w.:~%-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*)(?::\d*)?$/i;
+
+/** Refuses requests that may be taken in two ways, and ends connections on which nothing more can be taken. */
+export function refuseUnclear(isStopping: () => boolean): RequestHandler {
+  return (request, response, next) => {
+    const exchange = requireExchange(request);
+    const fault = findFramingFault(request);
+    exchange.awaitsContinue = awaitsContinue(request);
+    // A connection that was kept open would hold up the end of the service.
+    exchange.isLast = fault !== undefined || endsConnection(request) || isStopping();
+    if (exchange.isLast) response.setHeader('Connection', 'close');
+    // Node would refuse some of it itself, without a word to the audit.
+    if (fault !== undefined) {
+      exchange.route = NO_ROUTE;
+      throw fault;
+    }
+    next();
+  };
+}
 
 /**
  * Refuses by RFC 9112 what Node's parser lets through: proxies read such requests in other ways than Node does.
  *
  * @returns `undefined` where nothing is wrong
  */
-export function findFramingFault(request: IncomingMessage): Problem | undefined {
+function findFramingFault(request: IncomingMessage): Problem | undefined {
   const reason = faultOf(request);
   return reason === undefined ? undefined : new Problem('malformed-request', { reason });
 }
@@ -36,7 +56,7 @@ function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
 }
 
 /** Whether the connection has to end with the answer, since what follows the request may be no request. */
-export function endsConnection({ httpVersion, headers }: IncomingMessage): boolean {
+function endsConnection({ httpVersion, headers }: IncomingMessage): boolean {
   // Node's parser drops the rest of the segment, which may be of another protocol.
   if (headers.upgrade !== undefined) return true;
   // RFC 9112, 6.1. Node ends the connection where a 1.0 client expects 100, because such clients are not told it.
@@ -44,7 +64,7 @@ export function endsConnection({ httpVersion, headers }: IncomingMessage): boole
 }
 
 /** Whether the sender holds its body back until it is told "100 Continue", which no client of HTTP/1.0 understands. */
-export function awaitsContinue({ httpVersion, headers }: IncomingMessage): boolean {
+function awaitsContinue({ httpVersion, headers }: IncomingMessage): boolean {
   return httpVersion === '1.1' && expectsContinue(headers.expect);
 }
 

@@ -1,39 +1,33 @@
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
-import { pinoHttp } from 'pino-http';
+import type { Options } from 'pino-http';
 import type { AuditDraft } from '../audit/entry.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, requireExchange } from './exchange.ts';
 
-/** One line for each request, written at its end, with the facts of its audit entry and nothing of its headers or path.
- * Those of deferred exchanges and of strangers, whose lines share a budget, are left to the code that ends them. */
-export function logRequests(logger: Logger, exchangeOf: (request: Request) => Exchange) {
-  const facts = (request: unknown): Record<string, unknown> => exchangeOf(request as Request).logLine();
-  return pinoHttp<Request, Response>({
+/** `request.log` is bound to the id of its request, and to nothing else of it. Its line is written by `logRequest`: how a request
+ * ended may be known only after its connection has, and strangers' lines share a budget. */
+export function requestLog(logger: Logger): Options<Request, Response> {
+  return {
     logger,
-    // Nothing is bound to the request's own logger, which nobody uses: what is bound costs each request.
+    autoLogging: false,
+    quietReqLogger: true,
     quietResLogger: true,
+    customAttributeKeys: { reqId: 'requestId' },
+    genReqId: (request) => requireExchange(request).id,
+    // A header, a path and a body must not get into the log by way of these.
     wrapSerializers: false,
-    serializers: { req: () => undefined, res: () => undefined, err: () => undefined },
-    genReqId: (request) => exchangeOf(request as Request).id,
-    customLogLevel: (request) => {
-      const exchange = exchangeOf(request as Request);
-      return exchange.deferred || !exchange.isProven ? 'silent' : levelOf(exchange);
-    },
-    customSuccessMessage: () => 'request',
-    customErrorMessage: () => 'request',
-    customSuccessObject: facts,
-    customErrorObject: facts,
-  });
+    serializers: { req: () => undefined, res: () => undefined },
+  };
 }
 
-/** The line of a stranger's request, or of one whose client went away under its commit. */
+/** The one line of a request, with the facts of its audit entry and nothing of its headers or path. */
 export function logRequest(logger: Logger, exchange: Exchange): void {
-  if (!exchange.isProven) logFailure(logger, exchange);
+  logFailure(logger, exchange);
   logger[levelOf(exchange)](exchange.logLine(), 'request');
 }
 
 /** Why a request was answered 500. Of a stranger's no more than a line has place for, since it may quote the request. */
-export function logFailure(logger: Logger, { id, isProven, failure }: Exchange): void {
+function logFailure(logger: Logger, { id, isProven, failure }: Exchange): void {
   if (failure === undefined) return;
   const err = isProven || !(failure instanceof Error) ? failure : String(failure.stack).slice(0, MAX_STACK_LENGTH);
   logger.error({ requestId: id, err }, 'a request could not be served');

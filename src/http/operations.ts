@@ -4,14 +4,14 @@ import type { Registry } from 'prom-client';
 import type { ReadToken } from '../authenticate/index.ts';
 import type { Networks } from '../config/parse-networks.ts';
 import { Problem } from '../errors/problem.ts';
-import type { Exchange } from './exchange.ts';
+import { requireExchange } from './exchange.ts';
 import type { FailureLimit } from './limit-failures.ts';
 import { plainAddress } from './read-address.ts';
 import type { Readiness } from './readiness.ts';
 
 export function createHealth() {
-  return function health(_request: Request, response: Response, exchange: Exchange): void {
-    exchange.end(200, 'ok');
+  return function health(request: Request, response: Response): void {
+    requireExchange(request).end(200, 'ok');
     response.status(200).json({ status: 'ok' });
   };
 }
@@ -27,10 +27,10 @@ export interface Registration {
 
 /** @param registration gives `undefined` where nobody looks */
 export function createReady(readiness: Readiness, registration: () => Registration | undefined) {
-  return async function ready(_request: Request, response: Response, exchange: Exchange): Promise<void> {
+  return async function ready(request: Request, response: Response): Promise<void> {
     const { faults, degraded, details } = await readiness.look();
     if (faults.length > 0) throw new NotReady(faults);
-    exchange.end(200, degraded === null ? 'ok' : 'degraded');
+    requireExchange(request).end(200, degraded === null ? 'ok' : 'degraded');
     const status = degraded === null ? { status: 'ok' } : { status: 'degraded', reason: degraded };
     response.status(200).json({ ...status, registration: registration(), ...details });
   };
@@ -61,7 +61,8 @@ export function createMetricsRoute(options: MetricsOptions) {
   const { prometheus, openMetrics, failures } = options;
   const asText = shareText(prometheus);
   const asOpenMetrics = shareText(openMetrics);
-  return async function metrics(request: Request, response: Response, exchange: Exchange): Promise<void> {
+  return async function metrics(request: Request, response: Response): Promise<void> {
+    const exchange = requireExchange(request);
     const readToken = options.readToken();
     if (readToken !== undefined) {
       const token = readToken(request.rawHeaders);

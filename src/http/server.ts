@@ -1,16 +1,21 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, PassThrough } from 'node:stream';
+import helmet from 'helmet';
 import type { HttpSettings } from '../config/settings.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
-import { problemBody } from './answer-problem.ts';
+import { writeProblem } from './answer-problem.ts';
 import { type Asked, type Connection, Connections, type GiveUpReason } from './connections.ts';
 import { Exchange, exchangeOf } from './exchange.ts';
 import { connectionAddress } from './read-address.ts';
 
 // Not imported: an import of this module asks for each of its exports, and those of the WebSocket load all of Node's own HTTP
 // client, which takes a tenth of a start.
-const { createServer: createHttpServer } = process.getBuiltinModule('node:http');
+const {
+  createServer: createHttpServer,
+  IncomingMessage: Message,
+  ServerResponse: Answer,
+} = process.getBuiltinModule('node:http');
 
 export interface ServerOptions {
   readonly settings: HttpSettings;
@@ -30,6 +35,9 @@ const LINGER_MS = 1_000;
 /** Milliseconds beyond the time a request may take to come: no commit takes so long, so where nothing has moved until then
  * the client has stopped reading. */
 const STALLED_MS = 10_000;
+
+/** As the application has them. */
+const setSecurityHeaders = helmet();
 
 /** Node's own server with every bound set, and a voice for what Node would refuse in silence. */
 export function createServer(options: ServerOptions): Server {
@@ -191,19 +199,22 @@ function codeOf({ code }: NodeJS.ErrnoException): ProblemCode | undefined {
   return code === 'HPE_INVALID_EOF_STATE' ? 'client-closed' : 'malformed-request';
 }
 
+/** Answers what the application never sees as the application would. */
 function refuse(options: ServerOptions, socket: Duplex, problem: Problem, request?: IncomingMessage): void {
-  const address = connectionAddress(request?.socket ?? (socket as Socket));
-  const exchange = new Exchange(request ?? { method: '', headers: {} }, address);
+  const origin = request?.socket ?? (socket as Socket);
+  const message = request ?? new Message(origin);
+  const exchange = new Exchange(message, connectionAddress(origin));
   exchange.fail(problem);
-  const body = JSON.stringify(problemBody(problem, exchange.id));
-  const allow = problem.code === 'method-not-allowed' ? 'Allow: GET, HEAD, POST\r\n' : '';
+  const response = new Answer(message);
+  // Not the socket: an answer that is never written may stand in its way there.
+  const wire = new PassThrough();
+  response.assignSocket(wire as Duplex as Socket);
+  response.setHeader('x-request-id', exchange.id);
+  response.setHeader('Connection', 'close');
+  if (problem.code === 'method-not-allowed') response.setHeader('Allow', 'GET, HEAD, POST');
+  setSecurityHeaders(message, response, () => writeProblem(response, exchange, problem));
   socket.on('error', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\n` +
-      `Date: ${new Date().toUTCString()}\r\n` +
-      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `x-request-id: ${exchange.id}\r\n${allow}Connection: close\r\n\r\n${body}`,
-  );
+  socket.end(wire.read());
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
   options.onRefused(exchange);
 }

@@ -110,7 +110,7 @@ export class World {
     );
   }
 
-  isLetIn({ authenticator }: TokenSource, token: string): boolean {
+  isLetIn({ inForce: { authenticator } }: TokenSource, token: string): boolean {
     return authenticator.inspectHeaders([HEADER, token]).verdict !== 'refused';
   }
 

@@ -28,7 +28,7 @@ export function unknownSettings(names: Iterable<string>): string[] {
 
 /** The paths that the receiver serves, as its own code writes them. */
 export function servedPaths(): string[] {
-  return [...read('src/http/routes.ts').matchAll(/path: '(\/\w+)'/g)].map(([, path]) => path ?? '');
+  return [...read('src/http/app.ts').matchAll(/app\.get\('(\/\w+)'/g)].map(([, path]) => path ?? '');
 }
 
 /** Compose's `${NAME:-default}` and the like: the shell agrees on these forms. */

@@ -85,7 +85,7 @@ async function start(tokens: readonly string[], key = KEY): Promise<TokenSource>
   return source;
 }
 
-function outcome({ authenticator }: TokenSource, token: string): string {
+function outcome({ inForce: { authenticator } }: TokenSource, token: string): string {
   const found = authenticator.inspectHeaders([HEADER, token]);
   return found.verdict === 'refused' ? found.reason : 'let in';
 }
