@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { write } from 'node:fs';
 import { type AddressInfo, Server as NetServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Logger } from 'pino';
-import { HeadsFile } from './audit/heads-file.ts';
+import { HEADS_FILE, HeadsFile } from './audit/heads-file.ts';
 import { HEADS_MESSAGE } from './audit/parse-anchor.ts';
 import { compose, type Receiver, serviceDraft } from './compose.ts';
 import type { Settings } from './config/settings.ts';
@@ -109,14 +109,15 @@ class HeadsKeeper {
   readonly #logger: Logger;
   readonly #file: HeadsFile | undefined;
 
-  constructor(store: Store, { dataDir, role }: Settings, logger: Logger) {
+  constructor(store: Store, { dataDir, role, store: at }: Settings, logger: Logger) {
     this.#store = store;
     this.#logger = logger;
-    const file = join(dataDir, 'audit-heads.jsonl');
+    const file = join(dataDir, HEADS_FILE);
     const onFault = (err: unknown): void =>
       logger.warn({ err, file }, 'the audit heads could not be written to their file');
     // A worker keeps nothing on its machine, and its chains are among those that receivers see.
-    this.#file = role === 'worker' ? undefined : new HeadsFile({ file, onFault });
+    const name = at.kind === 'sqlite' ? basename(at.file) : undefined;
+    this.#file = role === 'worker' ? undefined : new HeadsFile({ file, store: name, onFault });
   }
 
   /** At any LOG_LEVEL. */

@@ -7,8 +7,13 @@ import { HEADS_MESSAGE } from './parse-anchor.ts';
 const MAX_BYTES = 10 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
+/** In the data folder. */
+export const HEADS_FILE = 'audit-heads.jsonl';
+
 export interface HeadsFileOptions {
   readonly file: string;
+  /** Name of the SQLite file whose heads they are; `undefined`: PostgreSQL. */
+  readonly store?: string | undefined;
   /** Once, until a write succeeds again. */
   readonly onFault: (error: unknown) => void;
   /** Default: 10 MB. */
@@ -44,7 +49,7 @@ export class HeadsFile {
   }
 
   async #append(heads: readonly ChainHead[], at: number): Promise<void> {
-    const { file, maxBytes = MAX_BYTES } = this.#options;
+    const { file, store, maxBytes = MAX_BYTES } = this.#options;
     let handle = await openToAppend(file);
     try {
       let { size } = await handle.stat();
@@ -56,7 +61,8 @@ export class HeadsFile {
       }
       const changed = heads.filter((head) => size === 0 || this.#written.get(head.writer) !== nameOf(head));
       if (changed.length === 0) return;
-      const line = JSON.stringify({ time: new Date(at).toISOString(), msg: HEADS_MESSAGE, heads: plainHeads(changed) });
+      const time = new Date(at).toISOString();
+      const line = JSON.stringify({ time, msg: HEADS_MESSAGE, store, heads: plainHeads(changed) });
       await handle.appendFile(`${(await isTorn(handle, size)) ? '\n' : ''}${line}\n`);
       await handle.datasync();
       this.#written = new Map(heads.map((head) => [head.writer, nameOf(head)]));

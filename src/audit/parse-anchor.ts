@@ -29,6 +29,21 @@ export function parseAnchor(text: string): AnchorHead[] {
   if (found.size === 0) {
     throw new AnchorError('The anchor holds no head: give lines of the log with "audit heads", or `writer seq hash`.');
   }
+  return inOrder(found);
+}
+
+/** Heads of one SQLite file out of the heads file beside it, which holds those of other stores too where the setting has
+ * changed. None where no line names that file. */
+export function parseHeadsFile(text: string, store: string): AnchorHead[] {
+  const found = new Map<string, AnchorHead>();
+  for (const line of text.split('\n')) {
+    const record = parseRecord(line);
+    if (record?.['store'] === store) readRecord(record, found);
+  }
+  return inOrder(found);
+}
+
+function inOrder(found: ReadonlyMap<string, AnchorHead>): AnchorHead[] {
   return [...found.values()].sort((a, b) => (a.writer === b.writer ? a.seq - b.seq : a.writer < b.writer ? -1 : 1));
 }
 

@@ -18,6 +18,8 @@ export type ReadAudit = () => AsyncIterable<AuditEntry> | Iterable<AuditEntry>;
 export interface VerifyOptions {
   /** Heads kept elsewhere, from `parseAnchor`. */
   readonly anchor?: readonly AnchorHead[];
+  /** Name of the anchor in a fault's detail. */
+  readonly anchorName?: string;
   /** What the store keeps beside the entries. */
   readonly described?: {
     /** The newest entry of every chain. */
@@ -65,7 +67,8 @@ export type AuditVerdict =
  */
 export async function verifyAudit(read: ReadAudit, key: AuditKey, options: VerifyOptions = {}): Promise<AuditVerdict> {
   const walk = new ChainWalk(key);
-  for (const head of options.anchor ?? []) walk.claims.add({ kind: 'anchor', head, by: 'the anchor', time: head.time });
+  const { anchor = [], anchorName: by = 'the anchor' } = options;
+  for (const head of anchor) walk.claims.add({ kind: 'anchor', head, by, time: head.time });
   for await (const entry of read()) {
     options.signal?.throwIfAborted();
     walk.take(entry);

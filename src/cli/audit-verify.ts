@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { type AuditKey, deriveAuditKey } from '../audit/chain.ts';
 import type { AuditEntry, ChainHead } from '../audit/entry.ts';
+import { HEADS_FILE } from '../audit/heads-file.ts';
 import { followsOf } from '../audit/link-chains.ts';
-import { type AnchorHead, parseAnchor } from '../audit/parse-anchor.ts';
+import type { AnchorHead } from '../audit/parse-anchor.ts';
 import { type AuditVerdict, verifyAudit } from '../audit/verify.ts';
-import { errnoCode } from '../config/read-text-file.ts';
+import type { Settings } from '../config/settings.ts';
 import type { AuditSnapshot, StoredBody } from '../inbox/store.ts';
 import { BodyProofs } from './body-proofs.ts';
 import { interruptible } from './interrupt.ts';
@@ -12,12 +12,14 @@ import { commandSettings, type ReadableStore, readStore } from './open-store.ts'
 import { count, note, print, printJson } from './print.ts';
 import { printable } from './printable.ts';
 import { startProgress } from './progress.ts';
+import { OWN_ANCHOR, readAnchor, readOwnAnchor } from './read-anchor.ts';
 
 const PAGE = 2_000;
 const BODY_PAGE = { rows: 500, bytes: 16 * 1024 * 1024 };
 
 interface VerifyOptions {
-  readonly anchor?: string;
+  /** `false`: none, not even the receiver's own file. */
+  readonly anchor?: string | false;
   readonly bodies?: true;
   readonly json?: true;
 }
@@ -47,14 +49,17 @@ interface Checked {
 /** Leaves no entry of its own: evidence is not to be changed by looking at it. */
 export async function verify(options: VerifyOptions): Promise<void> {
   const settings = commandSettings();
-  const anchor = options.anchor === undefined ? [] : readAnchor(options.anchor);
+  const { anchor: file } = options;
+  const anchor = file === false ? [] : file === undefined ? readOwnAnchor(settings) : readAnchor(file);
+  const anchorName = file === undefined ? OWN_ANCHOR : 'the anchor';
   const gathered: Gathered = { first: undefined, named: new Map() };
   const stop = interruptible();
   const proofs = options.bodies ? new BodyProofs() : undefined;
   try {
     const checked = await readStore(settings, (store) => {
       const key = deriveAuditKey(settings.audit.key);
-      return onSnapshot(store, (snapshot) => check(snapshot, { key, anchor, gathered, proofs, signal: stop.signal }));
+      const checking = { key, anchor, anchorName, gathered, proofs, signal: stop.signal };
+      return onSnapshot(store, (snapshot) => check(snapshot, checking));
     });
     report(checked, gathered, options);
   } finally {
@@ -63,13 +68,21 @@ export async function verify(options: VerifyOptions): Promise<void> {
   }
 }
 
-/** The entries of one moment; without bodies or an anchor. */
-export async function verifyStore(store: ReadableStore, key: AuditKey, signal: AbortSignal): Promise<AuditVerdict> {
-  const gathered: Gathered = { first: undefined, named: new Map() };
-  const { verdict } = await onSnapshot(store, (snapshot) =>
-    check(snapshot, { key, anchor: [], gathered, proofs: undefined, signal }),
-  );
-  return verdict;
+/** The entries of one moment, held against the receiver's own file of heads; without bodies. */
+export async function verifyStore(
+  store: ReadableStore,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<AuditVerdict> {
+  const checking: Checking = {
+    key: deriveAuditKey(settings.audit.key),
+    anchor: readOwnAnchor(settings),
+    anchorName: OWN_ANCHOR,
+    gathered: { first: undefined, named: new Map() },
+    proofs: undefined,
+    signal,
+  };
+  return (await onSnapshot(store, (snapshot) => check(snapshot, checking))).verdict;
 }
 
 function report({ verdict, bodies, bodyFault }: Checked, gathered: Gathered, options: VerifyOptions): void {
@@ -83,15 +96,17 @@ function report({ verdict, bodies, bodyFault }: Checked, gathered: Gathered, opt
 interface Checking {
   readonly key: AuditKey;
   readonly anchor: readonly AnchorHead[];
+  readonly anchorName: string;
   readonly gathered: Gathered;
   readonly proofs: BodyProofs | undefined;
   readonly signal: AbortSignal;
 }
 
-async function check(snapshot: AuditSnapshot, { key, anchor, gathered, proofs, signal }: Checking): Promise<Checked> {
+async function check(snapshot: AuditSnapshot, checking: Checking): Promise<Checked> {
+  const { key, anchor, anchorName, gathered, proofs, signal } = checking;
   const described = await snapshot.describe();
   const read = () => readEntries(snapshot, gathered, proofs);
-  const verdict = await verifyAudit(read, key, { anchor, described, signal });
+  const verdict = await verifyAudit(read, key, { anchor, anchorName, described, signal });
   if (!verdict.ok || proofs === undefined) return { verdict, bodies: undefined, bodyFault: undefined };
   return { verdict, ...(await checkBodies(snapshot, proofs, verdict.prunedBefore, signal)) };
 }
@@ -121,16 +136,6 @@ async function checkBodies(
   } finally {
     progress.stop();
   }
-}
-
-function readAnchor(file: string): AnchorHead[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(`${file} cannot be read (${errnoCode(error)})`);
-  }
-  return parseAnchor(text);
 }
 
 async function onSnapshot<T>(store: ReadableStore, work: (snapshot: AuditSnapshot) => Promise<T>): Promise<T> {
@@ -209,7 +214,9 @@ function printBroken(
   const atFirst = fault.kind === 'edited' && fault.writer === first?.writer && fault.seq === first.seq;
   const hint = atFirst
     ? 'It is the very first entry: if AUDIT_KEY is not the key with which the log was written, no entry holds.'
-    : undefined;
+    : fault.detail.includes(OWN_ANCHOR)
+      ? `If you restored an older copy of the store, move ${HEADS_FILE} away; --no-anchor leaves it out.`
+      : undefined;
   if (json) {
     printJson({ ok: false, entries, chains, fault, faultyChains, ...(hint === undefined ? {} : { hint }) });
     return;

@@ -7,10 +7,12 @@ import { verify } from './audit-verify.ts';
 import { jsonOption, limitOption, sinceOption, untilOption } from './options.ts';
 
 const VERIFY_HELP = `
-A log from which the newest entries were cut off still holds: what is left is
-what it once was. To see that too, keep heads elsewhere and give them back with
---anchor: the receiver's audit-heads.jsonl, lines of its log that say "audit
-heads", or what this command prints.
+A log without its newest entries, or without its newest chains, is what it once
+was. Only heads kept elsewhere show that. With SQLite, the receiver's
+audit-heads.jsonl beside the store is read by itself, and --no-anchor leaves it
+out. A thief of the store can change it too: keep a copy elsewhere, and give it
+back with --anchor. That also takes lines of the log that say "audit heads", and
+what this command prints.
 
 --bodies reads every body. With PostgreSQL, events of a spill that is being
 moved may be there before their entries: empty spills first.`;
@@ -32,7 +34,8 @@ export function register(program: Command): void {
   audit
     .command('verify')
     .description('prove that no entry was changed, removed, inserted or moved; exits 1 at the first that does not hold')
-    .addOption(new Option('--anchor <file>', 'heads that were kept elsewhere'))
+    .addOption(new Option('--anchor <file>', "heads that were kept elsewhere, in place of the receiver's own file"))
+    .addOption(new Option('--no-anchor', 'leave out audit-heads.jsonl beside the store'))
     .addOption(new Option('--bodies', 'hold every stored body against the entry that accepted it'))
     .addOption(jsonOption())
     .addHelpText('after', VERIFY_HELP)

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { deriveAuditKey } from '../../src/audit/chain.ts';
 import type { AuditEntry } from '../../src/audit/entry.ts';
+import type { AnchorHead } from '../../src/audit/parse-anchor.ts';
 import type { Tampering } from '../../src/audit/tampering.ts';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import { Secret } from '../../src/config/secret.ts';
@@ -88,12 +89,12 @@ function testAudit(create: () => Promise<AuditUnderTest>): void {
     return entries;
   }
 
-  async function verify() {
+  async function verify(anchor: readonly AnchorHead[] = []) {
     const snapshot = await store().openAuditSnapshot();
     const entries = await snapshot.read(undefined, 100_000);
     const described = await snapshot.describe();
     await snapshot.close();
-    return verifyAudit(() => entries, deriveAuditKey(new Secret(AUDIT_KEY)), { described });
+    return verifyAudit(() => entries, deriveAuditKey(new Secret(AUDIT_KEY)), { described, anchor });
   }
 
   describe('a log that somebody tampers with while it is written', () => {
@@ -173,6 +174,36 @@ function testAudit(create: () => Promise<AuditUnderTest>): void {
         expect(listen(one)).toEqual([]);
       }
       expect(await verify()).toMatchObject({ ok: true });
+    });
+  });
+
+  describe('the chain of a command deleted whole, with its row', () => {
+    const DELETE = `DELETE FROM audit_entries WHERE chain = ${OWN}; DELETE FROM audit_chains WHERE chain = ${OWN}`;
+    const command = async (action: string) => commit(await under().open(), makeDraft(action));
+    beforeEach(() => commit(store(), makeDraft('service.start')));
+
+    test('is found where the next chain names it', async () => {
+      await command('event.replay');
+      const writer = (await readLog()).find(({ action }) => action === 'event.replay')?.writer ?? '';
+      await command('event.list');
+      expect(await verify()).toMatchObject({ ok: true, chains: 3 });
+      const chain = `(SELECT chain FROM audit_chains WHERE writer = '${writer}')`;
+      await under().execute(
+        `DELETE FROM audit_entries WHERE chain = ${chain}; DELETE FROM audit_chains WHERE writer = '${writer}'`,
+      );
+      const expected = { ok: false, fault: { kind: 'link', writer, seq: 2, id: null } };
+      expect(await verify()).toMatchObject(expected);
+      // What is written later does not cover it up.
+      await command('event.list');
+      expect(await verify()).toMatchObject(expected);
+    });
+
+    test('is found where no chain names it yet, with a head that was kept elsewhere', async () => {
+      await command('event.replay');
+      const anchor = (await store().auditHeads()).map((head) => ({ ...head, time: Date.now() }));
+      await under().execute(DELETE);
+      expect(await verify()).toMatchObject({ ok: true, chains: 1 });
+      expect(await verify(anchor)).toMatchObject({ ok: false, fault: { kind: 'anchor', seq: 2, id: null } });
     });
   });
 

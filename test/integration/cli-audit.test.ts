@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AuditEntry, ChainHead } from '../../src/audit/entry.ts';
+import { HeadsFile } from '../../src/audit/heads-file.ts';
 import { draft } from '../../src/audit/make-draft.ts';
 import type { Accept } from '../../src/inbox/store.ts';
 import type { SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts';
@@ -179,6 +180,34 @@ describe('verify', () => {
         fault: { kind: 'anchor', seq: 101, id: null },
       });
     }
+  });
+
+  test("the receiver's own file of heads shows a command's chain deleted whole, and newest entries that were cut off", async () => {
+    const heads = new HeadsFile({
+      file: join(folder, 'data/audit-heads.jsonl'),
+      store: 'receiver.db',
+      onFault: (error) => expect(error).toBe(undefined),
+    });
+    await runCommand(folder, ['events', 'list']);
+    await heads.write(await store.auditHeads(), Date.now());
+    expect(await verdict()).toMatchObject({ code: 0, ok: true, chains: 2 });
+    tamper('DELETE FROM audit_entries WHERE chain = ?', 2);
+    tamper('DELETE FROM audit_chains WHERE chain = ?', 2);
+    expect(await verdict()).toMatchObject({
+      code: 1,
+      fault: { kind: 'anchor', detail: 'It is named by audit-heads.jsonl beside the store, and its chain is missing.' },
+      hint: expect.stringContaining('--no-anchor'),
+    });
+    expect(await verdict('--no-anchor')).toMatchObject({ code: 0, ok: true });
+  });
+
+  test("heads of another store in the receiver's own file, or a line cut off, are not held against this one", async () => {
+    const line = (heads: ChainHead[], more = {}) => JSON.stringify({ msg: 'audit heads', ...more, heads });
+    const other = [{ writer: 'gone', seq: 9, hash: 'a'.repeat(64) }];
+    const own = await store.auditHeads();
+    const lines = [line(other), line(other, { store: 'backup.db' }), line(own, { store: 'receiver.db' })];
+    writeFileSync(join(folder, 'data/audit-heads.jsonl'), `${lines.join('\n')}\n{"store":"receiver.db","he`);
+    expect(await verdict()).toMatchObject({ code: 0, ok: true });
   });
 
   test('an anchor that holds no head, or is not there, is no proof', async () => {

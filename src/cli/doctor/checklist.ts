@@ -1,4 +1,3 @@
-import { deriveAuditKey } from '../../audit/chain.ts';
 import { verifyStore } from '../audit-verify.ts';
 import { count } from '../print.ts';
 import { type Check, fail, type Line, ok, Skipped, type Status, warn } from './check.ts';
@@ -162,8 +161,7 @@ const entriesCheck: Check = {
       throw new Skipped('AUDIT_KEY is not the key that seals it', 'mend what the line "audit log" names');
     const limit = AbortSignal.timeout(LIMIT_MS);
     try {
-      const key = deriveAuditKey(settingsOf(context).audit.key);
-      const verdict = await verifyStore(store, key, AbortSignal.any([signal, limit]));
+      const verdict = await verifyStore(store, settingsOf(context), AbortSignal.any([signal, limit]));
       return [
         verdict.ok
           ? ok(`all ${count(verdict.entries, 'entry', 'entries')} hold`)
