@@ -89,9 +89,11 @@ export async function compose({ settings, logger, load, opening }: ComposeParts)
   const readiness = new Readiness(store, {
     orphaned: metrics.orphaned,
     faultyHandlerFiles: async () => handlers.faulty(),
-    retiredTokensInSettings: async () => secrets.tokens?.replacedCount ?? 0,
+    retiredTokensInSettings: async () => secrets.tokens?.replaced.length ?? 0,
     doubtfulTokens: async () => secrets.tokens?.doubtful.length ?? 0,
     auditTampered: countTamperings(store, metrics, logger),
+    oldSecrets: () => secrets.details.oldSecrets(),
+    excessScopes: () => secrets.details.excessScopes(),
   });
   const retention = composeRetention(settings, store, logger, owner);
   const secrets = await composeSecrets({ settings, load, owner, store, trail, metrics, logger });

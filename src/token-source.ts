@@ -33,7 +33,7 @@ export interface TokenSourceOptions {
   readonly carried: (book: TokenBook) => Promise<readonly KnownToken[] | undefined>;
   readonly record: (entry: AuditDraft) => void;
   /** After another authenticator has come into force. */
-  readonly onChange: (mintedFingerprints: readonly string[]) => void;
+  readonly onChange: () => void;
   /** A rotation has replaced a token of the settings meanwhile, and may have written them. */
   readonly onReplaced: () => void;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -90,9 +90,9 @@ export class TokenSource {
     return this.#inForce.doubtful.flatMap((position) => this.#inForce.fingerprints[position - 1] ?? []);
   }
 
-  /** Tokens of the settings that a rotation has replaced. */
-  get replacedCount(): number {
-    return this.#inForce.replaced.length;
+  /** Fingerprints of those of the settings that a rotation has replaced. */
+  get replaced(): readonly string[] {
+    return this.#inForce.replaced.map((position) => this.#inForce.fingerprints[position - 1] ?? '');
   }
 
   /** Whether the token at this position of the settings still lets in. */
@@ -224,7 +224,8 @@ export class TokenSource {
       return;
     }
     this.#warnings.warn(this.#inForce, this.#knowledge);
-    if (before.accepted.join() !== this.#inForce.accepted.join()) this.#options.onChange(this.#inForce.minted);
+    const told = ({ accepted, minted, replaced }: InForce): string => [accepted, minted, replaced].join(' ');
+    if (told(before) !== told(this.#inForce)) this.#options.onChange();
   }
 
   /** A clock that is set back lets nobody in again. */

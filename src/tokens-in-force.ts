@@ -9,6 +9,7 @@ export interface InForce {
   /** By position, from 1. */
   readonly fingerprints: readonly string[];
   readonly accepted: readonly string[];
+  /** Fingerprints of those that a rotation has made and none has replaced. */
   readonly minted: readonly string[];
   /** Positions in the settings: of what lets nobody in, or soon will not. */
   readonly replaced: readonly number[];
@@ -47,8 +48,9 @@ export function bringIntoForce({
   now,
 }: OwnTokens & Knowledge & { readonly now: number }): InForce {
   const isOut = (token: KnownToken): boolean => isRetired(book, token, now);
-  const minted = mintedTokensAt(book, now).map(({ digest, fingerprint }) => ({
+  const minted = mintedTokensAt(book, now).map(({ digest, fingerprint, acceptUntil }) => ({
     fingerprint,
+    acceptUntil,
     digest: Buffer.from(digest, 'hex'),
   }));
   const current = (carried ?? []).filter((token) => !isOut(token));
@@ -75,7 +77,7 @@ export function bringIntoForce({
     tokenIds: fingerprints.map(tokenId),
     fingerprints,
     accepted: [...new Set([...valid, ...proven])],
-    minted: minted.map(({ fingerprint }) => fingerprint),
+    minted: minted.flatMap(({ fingerprint, acceptUntil }) => (acceptUntil === null ? fingerprint : [])),
     replaced: positionsOf((token) => isReplaced(book, token)),
     doubtful,
   };

@@ -3,9 +3,10 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { InstantlyApiError } from '../instantly/api-error.ts';
 import { APART_MS, type CorrelatedActivity, correlateLogs } from '../instantly/correlate-logs.ts';
 import { identifyKey } from '../instantly/identify-key.ts';
+import { readActivities } from '../instantly/read-activities.ts';
 import { jsonOption, sinceOption, untilOption } from './options.ts';
 import { type Cell, count, isoTime, note, printJson, printTable, showTime } from './print.ts';
-import { readActivities } from './read-activities.ts';
+import { startProgress } from './progress.ts';
 import { readEntriesSince } from './read-entries-since.ts';
 import { audited, type InstantlyTools, readInstantly } from './with-instantly.ts';
 
@@ -82,7 +83,9 @@ async function gather(
   { since, until, end }: { readonly since: number; readonly until: number; readonly end: number | undefined },
 ) {
   const ownKeyIds = await findOwnKeys({ settings, store, reader, signal });
-  const read = await readActivities(reader, since + reader.clockAheadMs, until + reader.clockAheadMs, signal);
+  const progress = startProgress('pages of the log of Instantly');
+  const [from, to] = [since + reader.clockAheadMs, until + reader.clockAheadMs];
+  const read = await readActivities(reader, from, to, signal, progress.update).finally(progress.stop);
   // A call just outside of the window may have done what lies inside.
   const entries = await readEntriesSince(store, settings.store.kind, since - APART_MS - CALL_MS, signal);
   const activities = correlateLogs({

@@ -14,6 +14,7 @@ import type {
   AuditSettings,
   AuthenticationSettings,
   InstantlySettings,
+  KeyInUse,
   ProxySettings,
   Settings,
   StoreSettings,
@@ -91,17 +92,30 @@ function buildInstantly(parsed: ParsedSettings): InstantlySettings {
     const shared = parsed.INSTANTLY_API_KEY;
     return shared && Object.freeze({ setting: 'INSTANTLY_API_KEY', secret: shared });
   };
+  const readKey = keyOf('INSTANTLY_READ_KEY');
   const writeKey = keyOf('INSTANTLY_WRITE_KEY');
   return Object.freeze({
     apiUrl: parsed.INSTANTLY_API_URL,
     asWorkspace: parsed.INSTANTLY_AS_WORKSPACE,
     proxy: buildProxy(parsed),
-    readKey: keyOf('INSTANTLY_READ_KEY'),
+    readKey,
     writeKey,
+    keys: Object.freeze(listKeys(readKey, writeKey)),
+    strictScopes: parsed.INSTANTLY_SCOPES === 'strict',
+    nodeEnv: parsed.NODE_ENV,
     webhookUrl: parsed.PUBLIC_URL === undefined ? undefined : parsed.PUBLIC_URL + parsed.WEBHOOK_PATH,
     autoResume: (parsed.INSTANTLY_AUTO_RESUME ?? 'on') === 'on' && writeKey !== undefined,
     watchMs: parsed.INSTANTLY_WATCH_SECONDS * SECOND,
   });
+}
+
+function listKeys(readKey: ApiKey | undefined, writeKey: ApiKey | undefined): KeyInUse[] {
+  if (readKey !== undefined && readKey.secret.reveal() === writeKey?.secret.reveal())
+    return [{ key: readKey, purpose: 'both' }];
+  return [
+    ...(readKey === undefined ? [] : [{ key: readKey, purpose: 'reading' as const }]),
+    ...(writeKey === undefined ? [] : [{ key: writeKey, purpose: 'writing' as const }]),
+  ];
 }
 
 function buildProxy({ HTTPS_PROXY: given, NO_PROXY: except, ...parsed }: ParsedSettings): ProxySettings | undefined {

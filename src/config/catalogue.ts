@@ -219,11 +219,8 @@ export const CATALOGUE = {
     default: '300',
     meaning: 'Seconds between two looks at the registration and the delivery log; none without a key for reading.',
   },
-  SECRET_MAX_AGE_DAYS: {
-    group: API,
-    default: '90',
-    meaning: 'Age from which the command doctor asks for a secret to be rotated.',
-  },
+  INSTANTLY_SCOPES: { group: API, default: 'warn', meaning: 'strict: a key with excess scopes is not used.' },
+  SECRET_MAX_AGE_DAYS: { group: API, default: '90', meaning: 'Age from which a secret has to be rotated.' },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type SettingName = keyof typeof CATALOGUE;

@@ -114,6 +114,7 @@ export function settingsSchema(cwd: string) {
     HTTPS_PROXY: parsedBy((text) => ({ value: new Secret(text) })).optional(),
     NO_PROXY: z.string().optional(),
     INSTANTLY_AUTO_RESUME: word('on', 'off').optional(),
+    INSTANTLY_SCOPES: word('warn', 'strict').prefault(CATALOGUE.INSTANTLY_SCOPES.default),
     INSTANTLY_WATCH_SECONDS: seconds(1, DAY_SECONDS).prefault(CATALOGUE.INSTANTLY_WATCH_SECONDS.default),
     SECRET_MAX_AGE_DAYS: days(3650).prefault(CATALOGUE.SECRET_MAX_AGE_DAYS.default),
     // A setting in the catalogue without its schema does not compile, nor the other way round.

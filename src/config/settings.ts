@@ -99,6 +99,12 @@ export interface InstantlySettings {
   readonly readKey: ApiKey | undefined;
   /** For the others; no reading path is given it. */
   readonly writeKey: ApiKey | undefined;
+  /** Each of the two keys, or the one that is both. */
+  readonly keys: readonly KeyInUse[];
+  /** Whether a key that may do more than its environment may hold is not used. */
+  readonly strictScopes: boolean;
+  /** NODE_ENV as it is set: it decides what a key may hold. */
+  readonly nodeEnv: string | undefined;
   /** PUBLIC_URL and WEBHOOK_PATH: the target that a webhook of ours has. `undefined` without PUBLIC_URL. */
   readonly webhookUrl: string | undefined;
   readonly autoResume: boolean;
@@ -117,6 +123,14 @@ export interface ApiKey {
   /** The setting that holds it. */
   readonly setting: 'INSTANTLY_API_KEY' | 'INSTANTLY_READ_KEY' | 'INSTANTLY_WRITE_KEY';
   readonly secret: Secret;
+}
+
+/** What a key is set for. */
+export type KeyPurpose = 'reading' | 'writing' | 'both';
+
+export interface KeyInUse {
+  readonly key: ApiKey;
+  readonly purpose: KeyPurpose;
 }
 
 export interface HandlerSettings {

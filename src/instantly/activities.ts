@@ -35,4 +35,26 @@ export const ACTIVITIES: Readonly<Record<number, string>> = {
   38: 'API key deleted',
 };
 
+/** The scope that an activity takes where a key has caused it; others take one that is not published, or none. */
+export const ACTIVITY_SCOPES: Readonly<Record<number, string>> = {
+  2: 'leads:delete',
+  3: 'campaigns:delete',
+  4: 'campaigns:update',
+  5: 'campaigns:update',
+  6: 'accounts:create',
+  7: 'accounts:delete',
+  8: 'leads:update',
+  9: 'leads:create',
+  10: 'leads:update',
+  11: 'campaigns:update',
+  12: 'subsequences:update',
+  18: 'webhooks:create',
+  19: 'webhooks:update',
+  21: 'webhooks:update',
+  34: 'leads:read',
+  36: 'accounts:update',
+  37: 'api_keys:create',
+  38: 'api_keys:delete',
+};
+
 export const WEBHOOK_DISABLED = 20;

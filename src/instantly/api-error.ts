@@ -6,6 +6,7 @@ export type ApiFailure =
   | 'unauthorized' // 401
   | 'plan' // 402
   | 'scope' // 403 of the API
+  | 'excess-scopes' // not called: INSTANTLY_SCOPES=strict
   | 'blocked' // 403 of the edge in front of it
   | 'not-found' // 404
   | 'rate-limited' // 429
@@ -80,6 +81,8 @@ function explain({ failure, operation, setting, status, detail, via }: ApiErrorF
       return `the workspace's plan does not allow it (402)${more}; webhooks need Instantly's Hypergrowth plan or a higher one, and a paid workspace`;
     case 'scope':
       return `the key in ${setting} lacks the scope ${scope} (403): make one that has it at ${KEYS_PAGE} and set ${setting} to it`;
+    case 'excess-scopes':
+      return `INSTANTLY_SCOPES=strict does not use the key in ${setting}${more}`;
     case 'blocked':
       return `a 403 that is not the API's own: the edge in front of Instantly refuses the User-Agent (${USER_AGENT}; a proxy may have changed it), or it blocks this machine or ${via === undefined ? 'the proxy it goes through' : way}; no scope helps, try from another address`;
     case 'not-found':

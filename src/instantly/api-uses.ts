@@ -1,3 +1,4 @@
+import type { KeyPurpose } from '../config/settings.ts';
 import { isReadOperation, OPERATIONS, type OperationName } from './operations.ts';
 
 export interface ApiUse {
@@ -38,11 +39,12 @@ export const API_USES = {
   },
   reconcile: { operations: ['webhook-events.list', 'webhooks.list'], lack: 'command' },
   'audit correlate': { operations: ['audit-logs.list', 'api-keys.list'], lack: 'command' },
+  'which scopes were used (the service, doctor)': {
+    operations: ['audit-logs.list', 'api-keys.list'],
+    lack: 'bearable',
+  },
   doctor: { operations: ['webhooks.list', 'api-keys.list'], lack: 'command' },
 } as const satisfies Record<string, ApiUse>;
-
-/** What a key is set for. */
-export type KeyPurpose = 'reading' | 'writing' | 'both';
 
 /** Of the purpose, by scope: who needs it, those of the service first. */
 export function neededScopes(purpose: KeyPurpose): ReadonlyMap<string, readonly string[]> {

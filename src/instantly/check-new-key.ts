@@ -1,6 +1,6 @@
 import type { Secret } from '../config/secret.ts';
+import type { KeyPurpose } from '../config/settings.ts';
 import { lacksScope } from './api-error.ts';
-import type { KeyPurpose } from './api-uses.ts';
 import { type IdentifiedKey, identifyKey } from './identify-key.ts';
 import { type Deployment, judgeScopes, type ScopeFinding } from './judge-scopes.ts';
 import type { InstantlyReader } from './reader.ts';

@@ -1,17 +1,24 @@
-import { API_USES, type ApiUse, type KeyPurpose, neededScopes } from './api-uses.ts';
+import type { ApiKey, KeyInUse, KeyPurpose } from '../config/settings.ts';
+import { KEYS_PAGE } from './api-error.ts';
+import { API_USES, type ApiUse, neededScopes } from './api-uses.ts';
 import { allows } from './operations.ts';
 
 /** Where a receiver runs, by NODE_ENV: what is neither staging nor production is development. */
 export type Deployment = 'development' | 'staging' | 'production';
 
 /**
- * What a key may do beside reading, by where it is used. Exactly what is needed is for production alone: elsewhere a mistake or
- * a leak must not be able to take a registration away.
+ * The table of least privilege: what a key may hold, by where it is used. Outside of production a key may read everything; it
+ * must not be able to take a registration away.
  */
-export const MAY_CHANGE: Readonly<Record<Deployment, readonly string[] | 'what is needed'>> = {
-  development: [],
-  staging: ['webhooks:update'],
-  production: 'what is needed',
+export const MAY_HOLD: Readonly<
+  Record<
+    Deployment,
+    { readonly read: 'anything' | 'what is needed'; readonly change: readonly string[] | 'what is needed' }
+  >
+> = {
+  development: { read: 'anything', change: [] },
+  staging: { read: 'anything', change: ['webhooks:create', 'webhooks:update'] },
+  production: { read: 'what is needed', change: 'what is needed' },
 };
 
 export interface ScopeQuestion {
@@ -42,19 +49,46 @@ export function rightScopes(purpose: KeyPurpose, deployment: Deployment): string
 
 /** Those that it may have besides, of all that something here would use. */
 function allowedScopes(purpose: KeyPurpose, deployment: Deployment): string[] {
-  const mayChange = MAY_CHANGE[deployment];
+  const { change } = MAY_HOLD[deployment];
   return [...neededScopes(purpose).keys()]
-    .filter((scope) => isReading(scope) || mayChange === 'what is needed' || mayChange.includes(scope))
+    .filter((scope) => isReading(scope) || change === 'what is needed' || change.includes(scope))
     .toSorted();
+}
+
+/** @returns those that go beyond what the key may hold; the order is that of `scopes` */
+export function excessScopes({ scopes, purpose, deployment }: Omit<ScopeQuestion, 'autoResume'>): string[] {
+  const { forbidden, wildcards, idle } = sortOut({ scopes, purpose, deployment });
+  return scopes.filter((scope) => [forbidden, wildcards, idle].some((some) => some.includes(scope)));
+}
+
+/** One sentence: the scopes to drop, and where. */
+export function explainExcess({ key, purpose }: KeyInUse, excess: readonly string[], deployment: Deployment): string {
+  return `it may do more than ${deployment} may hold: drop ${excess.join(', ')}; ${adviseKey(key.setting, purpose, deployment)}`;
+}
+
+/** What to do about a key with the wrong scopes; those of a key cannot be changed. */
+export function adviseKey(setting: ApiKey['setting'], purpose: KeyPurpose, deployment: Deployment): string {
+  const right = rightScopes(purpose, deployment);
+  if (right.length === 0) return `take ${setting} away: in ${deployment} nothing is to be changed`;
+  return `make one at ${KEYS_PAGE} with ${right.join(', ')} and nothing else, set ${setting} to it, and delete the other`;
+}
+
+/** By kind: they change too much; they stand for more than is needed; they read what nothing needs. */
+function sortOut({ scopes, purpose, deployment }: Omit<ScopeQuestion, 'autoResume'>) {
+  const allowed = allowedScopes(purpose, deployment);
+  const readsAnything = MAY_HOLD[deployment].read === 'anything';
+  const isRightReading = (scope: string): boolean => isReading(scope) && readsAnything;
+  const forbidden = scopes.filter((scope) => mayChangeTooMuch(scope, allowed));
+  const rest = scopes.filter((scope) => !forbidden.includes(scope) && !isRightReading(scope));
+  const wildcards = rest.filter(isWildcard);
+  const idle = rest.filter((scope) => isReading(scope) && !isWildcard(scope) && !allowed.includes(scope));
+  return { forbidden, wildcards, idle };
 }
 
 export function judgeScopes(question: ScopeQuestion): ScopeFinding[] {
   const { scopes, purpose, deployment } = question;
   if (scopes.includes('all:all')) return [{ status: 'fail', found: 'may do everything in the workspace (all:all)' }];
-  const allowed = allowedScopes(purpose, deployment);
-  const forbidden = scopes.filter((scope) => mayChangeTooMuch(scope, allowed));
-  const wildcards = scopes.filter((scope) => isWildcard(scope) && !forbidden.includes(scope));
-  const idle = scopes.filter((scope) => isReading(scope) && !isWildcard(scope) && !allowed.includes(scope));
+  const { forbidden, wildcards, idle } = sortOut(question);
   const findings: ScopeFinding[] = [];
   if (forbidden.length > 0) {
     const limit = deployment === 'production' ? 'nothing here needs' : `is too much in ${deployment}`;
@@ -63,7 +97,7 @@ export function judgeScopes(question: ScopeQuestion): ScopeFinding[] {
   if (wildcards.length > 0) {
     findings.push({ status: 'warn', found: `may do more than is needed by wildcards (${wildcards.join(', ')})` });
   }
-  if (idle.length > 0 && deployment === 'production') {
+  if (idle.length > 0) {
     findings.push({ status: 'warn', found: `may read what nothing here needs (${idle.join(', ')})` });
   }
   const right = rightScopes(purpose, deployment);

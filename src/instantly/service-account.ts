@@ -10,7 +10,7 @@ import { pause } from './pause.ts';
 /** One request that was made, for the audit: nothing in it comes from the answer's or the request's content. */
 export interface ApiCall {
   readonly operation: OperationName;
-  /** From 1. */
+  /** From 1; 0: it was not made. */
   readonly attempt: number;
   readonly status: number | null;
   /** `ok`, or the kind of the failure. */
@@ -26,6 +26,8 @@ export interface AccountOptions extends Endpoint {
   readonly pacer: Pacer;
   /** Once for each request, before its answer is used: where it cannot be audited, it has not been made as far as callers know. */
   readonly onCall: (call: ApiCall) => void | Promise<void>;
+  /** Before the first request of each call. @throws InstantlyApiError where the key must not be used for it */
+  readonly admit?: (operation: OperationName, signal: AbortSignal) => Promise<void>;
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   readonly random?: () => number;
   /** Milliseconds for one answer, its body included. */
@@ -79,6 +81,7 @@ export class ServiceAccount {
     signal: AbortSignal,
   ): Promise<z.output<Schema>> {
     const { repeatable } = OPERATIONS[request.operation];
+    await this.#admit(request.operation, signal);
     for (let attempt = 1; ; attempt += 1) {
       let askedMs: number;
       try {
@@ -92,6 +95,20 @@ export class ServiceAccount {
       }
       const random = this.#options.random ?? Math.random;
       await this.#pause(Math.max(askedMs, Math.floor(random() * backoffCeiling(attempt, BACKOFF)) + 1), signal);
+    }
+  }
+
+  /** A refusal is audited like a call that failed. */
+  async #admit(operation: OperationName, signal: AbortSignal): Promise<void> {
+    const { admit, onCall, key } = this.#options;
+    try {
+      await admit?.(operation, signal);
+    } catch (error) {
+      if (error instanceof InstantlyApiError && error.failure === 'excess-scopes') {
+        const facts = { startedAt: Date.now(), durationMs: 0, setting: key.setting };
+        await onCall({ operation, attempt: 0, status: null, reason: error.failure, ...facts });
+      }
+      throw error;
     }
   }
 

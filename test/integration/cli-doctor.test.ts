@@ -176,7 +176,7 @@ describe('a good installation', () => {
       ({ action, userId }) => action === 'instantly.api.call' && userId === 'operator:tester',
     );
     expect(new Set(asked.map(({ metadata }) => metadata['operation']))).toEqual(
-      new Set(['webhooks.list', 'api-keys.list']),
+      new Set(['webhooks.list', 'api-keys.list', 'audit-logs.list']),
     );
     expect(
       new Set(
@@ -209,7 +209,7 @@ describe('a good installation', () => {
     const staging = saidOf(await look({ NODE_ENV: 'staging' }), 'api keys');
     expect(staging).toEqual([
       expect.stringMatching(/^ok the key in INSTANTLY_READ_KEY may do what it should/),
-      'fail the key in INSTANTLY_WRITE_KEY may change what is too much in staging (webhooks:create, webhooks:delete)',
+      'fail the key in INSTANTLY_WRITE_KEY may change what is too much in staging (webhooks:delete)',
     ]);
     expect(saidOf(await look({ NODE_ENV: 'development' }), 'api keys')).toEqual([
       'ok they are of a fake Instantly on this machine, and open no real workspace',
@@ -488,8 +488,8 @@ describe('an installation that is broken in many ways', () => {
       /^INSTANTLY_WEBHOOK_TOKEN at position 1 and METRICS_TOKEN hold the same/,
       /^give each its own$/,
     ],
-    ['secret age', 'warn', /^INSTANTLY_WEBHOOK_TOKEN:1 is 100 days old/, /"secrets rotate"/],
-    ['secret age', 'warn', /^METRICS_TOKEN is 100 days old/, /"secrets new --kind metrics"$/],
+    ['secret age', 'warn', /^INSTANTLY_WEBHOOK_TOKEN:1 is 100 days old/, /^run "instantly-receiver secrets rotate"/],
+    ['secret age', 'warn', /^METRICS_TOKEN is 100 days old/, /^run "instantly-receiver secrets new --kind metrics"/],
     ['secrets scan', 'fail', /^a secret that is in use in \.env:\d/, /^make it worthless/],
     ['secrets scan', 'fail', /^INSTANTLY_WEBHOOK_TOKEN with its value in compose\.yml:1$/, /^make it worthless/],
     ['disk', 'fail', /less than MIN_FREE_DISK \(1,047,552 MB\)/, /^free some/],

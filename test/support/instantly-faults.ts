@@ -102,6 +102,7 @@ export function expectTold(message: string, operation: Operation, { fault, failu
     unauthorized: [setting, 'make one at Instantly under Settings > Integrations > API keys'],
     plan: ['(402)', "need Instantly's Hypergrowth plan"],
     scope: [setting, `lacks the scope ${scope}`, 'make one that has it at Instantly'],
+    'excess-scopes': ['INSTANTLY_SCOPES=strict does not use the key in', setting, 'drop '],
     blocked: [
       'front of Instantly refuses the User-Agent (instantly-webhook-receiver/',
       'no scope helps',

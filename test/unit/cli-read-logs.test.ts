@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import type { AuditEntry } from '../../src/audit/entry.ts';
-import { readActivities } from '../../src/cli/read-activities.ts';
 import { readEntriesSince } from '../../src/cli/read-entries-since.ts';
 import type { AuditCursor, AuditTail } from '../../src/inbox/store.ts';
+import { readActivities } from '../../src/instantly/read-activities.ts';
 import type { AuditLogQuery } from '../../src/instantly/reader.ts';
 
 const NOW = Date.UTC(2026, 10, 18, 12);

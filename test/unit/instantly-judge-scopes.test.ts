@@ -3,8 +3,9 @@ import { API_USES, neededScopes } from '../../src/instantly/api-uses.ts';
 import {
   type Deployment,
   deploymentOf,
+  excessScopes,
   judgeScopes,
-  MAY_CHANGE,
+  MAY_HOLD,
   rightScopes,
   type ScopeQuestion,
 } from '../../src/instantly/judge-scopes.ts';
@@ -26,14 +27,48 @@ test('the table of needs: what is right for each purpose and place', () => {
   expect(rightScopes('reading', 'production').toSorted()).toEqual(READING.toSorted());
   expect(rightScopes('writing', 'production').toSorted()).toEqual(WRITING.toSorted());
   expect(rightScopes('both', 'production').toSorted()).toEqual([...READING, ...WRITING].toSorted());
-  expect(rightScopes('writing', 'staging')).toEqual(['webhooks:update']);
+  expect(rightScopes('writing', 'staging')).toEqual(['webhooks:create', 'webhooks:update']);
   expect(rightScopes('writing', 'development')).toEqual([]);
   expect(rightScopes('both', 'development').toSorted()).toEqual(READING.toSorted());
 });
 
-test('every place has its rule, and none but production may make or delete', () => {
-  expect(Object.keys(MAY_CHANGE)).toEqual(DEPLOYMENTS);
-  expect([MAY_CHANGE.development, MAY_CHANGE.staging]).toEqual([[], ['webhooks:update']]);
+test('every place has its rule: reading in development, registering in staging, what is needed in production', () => {
+  expect(Object.keys(MAY_HOLD)).toEqual(DEPLOYMENTS);
+  expect(MAY_HOLD).toEqual({
+    development: { read: 'anything', change: [] },
+    staging: { read: 'anything', change: ['webhooks:create', 'webhooks:update'] },
+    production: { read: 'what is needed', change: 'what is needed' },
+  });
+});
+
+test.each<[string, Partial<ScopeQuestion>, string[]]>([
+  ['development may read everything', { deployment: 'development', scopes: ['all:read', 'leads:read'] }, []],
+  ['and change nothing', { deployment: 'development', scopes: ['all:read', 'webhooks:update'] }, ['webhooks:update']],
+  ['nor hold everything', { deployment: 'development', scopes: ['all:all'] }, ['all:all']],
+  [
+    'staging may read everything and register',
+    { deployment: 'staging', purpose: 'both', scopes: ['all:read', 'webhooks:create', 'webhooks:update'] },
+    [],
+  ],
+  [
+    'and delete nothing, nor act beyond webhooks',
+    { deployment: 'staging', purpose: 'writing', scopes: ['webhooks:delete', 'all:update', 'leads:create'] },
+    ['webhooks:delete', 'all:update', 'leads:create'],
+  ],
+  [
+    'staging: a key for reading only reads',
+    { deployment: 'staging', scopes: ['all:read', 'webhooks:create'] },
+    ['webhooks:create'],
+  ],
+  ['production: what is needed', { scopes: [...READING, 'workspaces:read'] }, []],
+  [
+    'and nothing else',
+    { scopes: [...READING, 'all:read', 'leads:read', 'webhooks:all'] },
+    ['all:read', 'leads:read', 'webhooks:all'],
+  ],
+  ['a key for writing need not read', { purpose: 'writing', scopes: [...WRITING, 'webhooks:read'] }, ['webhooks:read']],
+])('excess: %s', (_, question, expected) => {
+  expect(excessScopes({ scopes: [], purpose: 'reading', deployment: 'production', ...question })).toEqual(expected);
 });
 
 test('every scope of the table is that of an operation, and every use has one', () => {
@@ -54,9 +89,13 @@ describe.each(DEPLOYMENTS)('in %s', (deployment) => {
     expect(all).toEqual(['fail may do everything in the workspace (all:all)']);
   });
 
-  test('a wildcard of reading is a warning', () => {
+  test('a wildcard of reading is a warning in production alone', () => {
     const found = verdicts({ scopes: ['all:read'], deployment });
-    expect(found).toEqual(['warn may do more than is needed by wildcards (all:read)']);
+    expect(found).toEqual([
+      deployment === 'production'
+        ? 'warn may do more than is needed by wildcards (all:read)'
+        : 'ok may do what it should (all:read)',
+    ]);
   });
 });
 
@@ -70,7 +109,7 @@ test.each<[string, Partial<ScopeQuestion>, string[]]>([
   ],
   [
     'and where it changes something, in production alone',
-    { scopes: ['webhooks:update', 'api_keys:delete'], purpose: 'writing', deployment: 'staging' },
+    { scopes: ['webhooks:create', 'webhooks:update', 'api_keys:delete'], purpose: 'writing', deployment: 'staging' },
     ['fail may change what is too much in staging (api_keys:delete)'],
   ],
   [
@@ -94,8 +133,8 @@ test.each<[string, Partial<ScopeQuestion>, string[]]>([
     [`ok may do what it should (${[...READING, 'leads:read'].join(', ')})`],
   ],
   [
-    'staging: webhooks may be updated and not made or deleted',
-    { deployment: 'staging', purpose: 'writing', scopes: ['webhooks:update', 'webhooks:delete'] },
+    'staging: webhooks may be made and updated, and not deleted',
+    { deployment: 'staging', purpose: 'writing', scopes: ['webhooks:create', 'webhooks:update', 'webhooks:delete'] },
     [`fail ${TOO_MUCH} is too much in staging (webhooks:delete)`],
   ],
   [
@@ -179,7 +218,9 @@ test('no key that is told ok lacks what is right or has what is not', () => {
         const right = rightScopes(purpose, deployment);
         expect(right.filter((scope) => !allows(scopes, scope))).toEqual([]);
         expect(scopes.filter((scope) => !scope.endsWith(':read') && !right.includes(scope))).toEqual([]);
-        expect(scopes.filter((scope) => scope.includes('all'))).toEqual([]);
+        const wide = scopes.filter((scope) => scope.includes('all') && scope !== 'all:read');
+        expect(deployment === 'production' ? scopes.filter((scope) => scope.includes('all')) : wide).toEqual([]);
+        expect(excessScopes({ scopes, purpose, deployment })).toEqual([]);
       }
     }
   }

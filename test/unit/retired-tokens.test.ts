@@ -224,7 +224,7 @@ test('a retired token that is put first again is refused, with words that say ho
   put(await marked());
   const source = await start([OLD, NEW]);
   expect([OLD, NEW].map((token) => outcome(source, token))).toEqual(['mismatch', 'let in']);
-  expect(source.replacedCount).toBe(1);
+  expect(source.replaced).toHaveLength(1);
   const [word] = said;
   expect(word).toMatch(/position 1: take it out; .*choose a new one/);
   expect(said.join('\n')).not.toContain(OLD);

@@ -1,19 +1,17 @@
-import type { ApiKey, Settings } from '../../config/settings.ts';
-import { KEYS_PAGE, lacksScope } from '../../instantly/api-error.ts';
-import type { KeyPurpose } from '../../instantly/api-uses.ts';
+import type { ApiKey, KeyInUse, Settings } from '../../config/settings.ts';
+import { InstantlyApiError, KEYS_PAGE, lacksScope } from '../../instantly/api-error.ts';
 import { type IdentifiedKey, identifyKey } from '../../instantly/identify-key.ts';
-import { type Deployment, judgeScopes, rightScopes } from '../../instantly/judge-scopes.ts';
+import { adviseKey, type Deployment, excessScopes, judgeScopes, rightScopes } from '../../instantly/judge-scopes.ts';
 import type { ListedApiKey } from '../../instantly/schemas.ts';
+import { findUnused, readScopeUse, type ScopeUse, USE_DAYS } from '../../instantly/scope-use.ts';
 import { type Check, type Finding, ok, skip, warn } from './check.ts';
-import { type Context, deployment, instantlyOf, isTrial, settingsOf } from './context.ts';
+import { type Context, deployment, instantlyOf, isTrial, settingsOf, storeOf } from './context.ts';
 import type { InstantlyLook } from './look-at-instantly.ts';
 import { probeScopes } from './probe-scopes.ts';
 import { failedCall } from './split-fault.ts';
 
-interface KeyInUse {
-  readonly key: ApiKey;
-  readonly purpose: KeyPurpose;
-}
+/** Milliseconds for the audit logs. */
+const USE_MS = 15_000;
 
 /** Whether each key may do what it is for, and no more. */
 export const apiKeysCheck: Check = {
@@ -26,10 +24,14 @@ export const apiKeysCheck: Check = {
     if (isTrial(context)) return [ok('they are of a fake Instantly on this machine, and open no real workspace')];
     const findings: Finding[] = [];
     const listed = await list(instantly, findings);
-    for (const used of keysInUse(settings)) {
+    let use: Promise<ScopeUse | undefined> | undefined;
+    for (const used of settings.instantly.keys) {
       const identified = identifyKey(listed, used.key.secret);
-      if (identified !== undefined) findings.push(...judge(used, identified, settings, deployment(context)));
-      else findings.push(...(await judgeUnknown(used, instantly, context, signal)));
+      if (identified !== undefined) {
+        findings.push(...judge(used, identified, settings, deployment(context)));
+        use ??= readUse(context, signal);
+        findings.push(...judgeUse(used, identified, deployment(context), await use));
+      } else findings.push(...(await judgeUnknown(used, instantly, context, signal)));
     }
     if (settings.instantly.writeKey === undefined) findings.push(withoutWriting(deployment(context)));
     return findings;
@@ -47,13 +49,6 @@ async function list(instantly: InstantlyLook, findings: Finding[]): Promise<read
   }
 }
 
-function keysInUse({ instantly: { readKey, writeKey } }: Settings): KeyInUse[] {
-  if (readKey === undefined) return [];
-  if (readKey.secret.reveal() === writeKey?.secret.reveal()) return [{ key: readKey, purpose: 'both' }];
-  const reading: KeyInUse = { key: readKey, purpose: 'reading' };
-  return writeKey === undefined ? [reading] : [reading, { key: writeKey, purpose: 'writing' }];
-}
-
 function judge(
   { key: { setting }, purpose }: KeyInUse,
   { entry: { scopes }, by }: IdentifiedKey,
@@ -66,16 +61,49 @@ function judge(
   const findings = judgeScopes({ scopes, purpose, deployment: where, autoResume }).map(({ status, found }) => ({
     status,
     found: `${named} ${found}`,
-    fix: status === 'ok' ? null : remedy(setting, purpose, where),
+    fix: status === 'ok' ? null : adviseKey(setting, purpose, where),
   }));
   const mayChange = scopes.some((scope) => !scope.endsWith(':read'));
   return purpose === 'both' && mayChange ? [...findings, oneForBoth(setting, where)] : findings;
 }
 
-function remedy(setting: ApiKey['setting'], purpose: KeyPurpose, where: Deployment): string {
-  const right = rightScopes(purpose, where);
-  if (right.length === 0) return `take ${setting} away: in ${where} nothing is to be changed`;
-  return `make one at ${KEYS_PAGE} with ${right.join(', ')} and nothing else, set ${setting} to it, and delete the other`;
+/** @returns `undefined` where it takes too long: a log of years is left to the service */
+async function readUse(context: Context, signal: AbortSignal): Promise<ScopeUse | undefined> {
+  const { audit } = settingsOf(context);
+  const limit = AbortSignal.timeout(USE_MS);
+  try {
+    return await readScopeUse({
+      store: storeOf(context),
+      reader: instantlyOf(context).reader,
+      auditRetentionMs: audit.retentionMs,
+      now: Date.now(),
+      pauseMs: 0,
+      signal: AbortSignal.any([signal, limit]),
+    });
+  } catch (error) {
+    if (!limit.aborted && !(error instanceof InstantlyApiError)) throw error;
+    return undefined;
+  }
+}
+
+function judgeUse(used: KeyInUse, { entry }: IdentifiedKey, where: Deployment, use: ScopeUse | undefined): Finding[] {
+  const { setting } = used.key;
+  if (use === undefined) {
+    return [
+      skip(
+        `which scopes the key in ${setting} has used could not be read in time`,
+        'see the log of the service, which says it once a week',
+      ),
+    ];
+  }
+  if (!entry.scopes) return [];
+  const unused = findUnused({ used, id: entry.id, scopes: entry.scopes, deployment: where, use });
+  if (unused === undefined) return [];
+  const excess = excessScopes({ scopes: entry.scopes, purpose: used.purpose, deployment: where });
+  // What is not used in the first days may be used yet, and what may not be held is named already.
+  if (!use.isWhole && unused.drop.every((scope) => excess.includes(scope))) return [];
+  const found = `the key in ${setting} ${unused.found}`;
+  return use.isWhole ? [warn(found, unused.fix)] : [ok(`${found}; ${USE_DAYS} days are needed to tell`)];
 }
 
 /** Whoever takes one that only reads can change nothing. */
@@ -103,7 +131,7 @@ async function judgeUnknown(
   if (purpose === 'writing') return [untold];
   const { lacking, allowed } = await probeScopes(reader, rightScopes('reading', where), signal);
   const findings = lacking.map((scope) =>
-    warn(`the key in ${setting} lacks ${scope}, as a read has shown`, remedy(setting, purpose, where)),
+    warn(`the key in ${setting} lacks ${scope}, as a read has shown`, adviseKey(setting, purpose, where)),
   );
   if (allowed.length > 0) findings.push(ok(`the key in ${setting} may read (${allowed.join(', ')})`));
   return [...findings, untold];

@@ -5,7 +5,7 @@ import type { ListedApiKey, Webhook } from '../../instantly/schemas.ts';
 import { Skipped } from './check.ts';
 
 /** The key is known and the API answers, though not with this. */
-const ANSWERED: ReadonlySet<ApiFailure> = new Set(['scope', 'plan']);
+const ANSWERED: ReadonlySet<ApiFailure> = new Set(['scope', 'plan', 'excess-scopes']);
 
 /** What several checks ask of Instantly, asked once. */
 export class InstantlyLook {

@@ -1,9 +1,9 @@
 import { tokenId } from '../../authenticate/index.ts';
 import type { Settings } from '../../config/settings.ts';
 import { fingerprintSecrets } from '../../fingerprint-secrets.ts';
-import { KEYS_PAGE } from '../../instantly/api-error.ts';
 import { identifyKey } from '../../instantly/identify-key.ts';
-import { identifyTokens, isRetired, mintedTokensAt, readTokenBook } from '../../instantly/token-book.ts';
+import { identifyTokens, isReplaced, mintedTokensAt, readTokenBook } from '../../instantly/token-book.ts';
+import { explainRotation } from '../../secret-ages.ts';
 import { type Check, type Finding, ok, Skipped, skip, warn } from './check.ts';
 import { type Context, settingsOf, storeOf } from './context.ts';
 import { InstantlyLook } from './look-at-instantly.ts';
@@ -29,7 +29,7 @@ export const secretAgeCheck: Check = {
     const findings: Finding[] = old.map(({ name, age }) =>
       warn(
         `${name} is ${showSpan(age)} old, and SECRET_MAX_AGE_DAYS is ${days(settings.secretMaxAgeMs)}`,
-        remedyFor(name),
+        explainRotation(name),
       ),
     );
     const oldest = known.toSorted((a, b) => b.age - a.age)[0];
@@ -51,11 +51,11 @@ async function listAges(context: Context, settings: Settings): Promise<AgedSecre
     throw new Skipped('the secrets cannot be told apart without AUDIT_KEY', 'set AUDIT_KEY to that of the receiver');
   }
   const { book } = await readTokenBook(store, settings.audit.key);
-  const retired = (await identifyTokens(settings, book))
-    .filter((token) => isRetired(book, token, Date.now()))
+  const replaced = (await identifyTokens(settings, book))
+    .filter((token) => isReplaced(book, token))
     .map(({ fingerprint }) => fingerprint);
   const inUse = [...fingerprintSecrets(settings)].filter(
-    ([name, fingerprint]) => name !== 'AUDIT_KEY' && !retired.includes(fingerprint),
+    ([name, fingerprint]) => name !== 'AUDIT_KEY' && !replaced.includes(fingerprint),
   );
   const minted = mintedTokensAt(book, Date.now()).filter(({ acceptUntil }) => acceptUntil === null);
   const seen = await store.findFirstSeen(inUse.map(([, fingerprint]) => fingerprint));
@@ -78,19 +78,6 @@ async function keysMadeAt({ instantly }: Context, settings: Settings): Promise<M
     if (key !== undefined && !Number.isNaN(at)) made.set(key.setting, at);
   }
   return made;
-}
-
-function remedyFor(name: string): string {
-  if (name.startsWith('INSTANTLY_WEBHOOK_TOKEN') || name.startsWith('rotated-token')) {
-    return 'the command "secrets rotate" replaces it without refusing a delivery';
-  }
-  if (name.startsWith('INSTANTLY_SECRET')) {
-    return 'put a new key first in INSTANTLY_SECRET, give it to what signs, and take the old one out a day later';
-  }
-  if (name.startsWith('INSTANTLY_')) {
-    return `make another at ${KEYS_PAGE}, set ${name} to it, and delete the old one there`;
-  }
-  return `make another with the command "secrets new --kind ${name === 'METRICS_TOKEN' ? 'metrics' : 'admin'}"`;
 }
 
 function days(milliseconds: number): number {
