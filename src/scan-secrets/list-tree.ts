@@ -1,6 +1,6 @@
 import type { Repository } from './find-repository.ts';
 import { isThere } from './find-repository.ts';
-import { GitFailure, openGit } from './run-git.ts';
+import { GitFailure, type GitOptions, openGit } from './run-git.ts';
 import { splitAtNul } from './split-chunks.ts';
 import { joinBytes, type TreeListing } from './tree-listing.ts';
 import { walkFolder } from './walk-folder.ts';
@@ -35,6 +35,20 @@ export async function listTree(
   else await walkFolder({ folder: Buffer.from(dir), prefix: '' }, homes, listing, signal);
 }
 
+/** What the next commit would add, as it is staged; not in repositories further down. */
+export async function listStaged(
+  dir: string,
+  index: string | undefined,
+  listing: TreeListing,
+  signal: AbortSignal,
+): Promise<void> {
+  const committed = await listCommitted(dir, signal);
+  for await (const { mode, oid, name } of listIndex(dir, { signal, index })) {
+    const path = name.toString('utf8');
+    if (mode !== LINK_TO_COMMIT && !committed.has(oid)) listing.addStaged({ oid, path });
+  }
+}
+
 async function listRepository(place: Place, listing: TreeListing, signal: AbortSignal): Promise<void> {
   const inner = new Set<string>();
   await listTracked(place, inner, listing, signal);
@@ -50,10 +64,7 @@ async function listTracked(
 ): Promise<void> {
   const committed = await listCommitted(dir, signal);
   let previous: string | undefined;
-  for await (const entry of splitAtNul(openGit(dir, ['ls-files', '-z', '--stage'], { signal }))) {
-    const tab = entry.indexOf('\t');
-    const [mode, oid = ''] = entry.toString('latin1', 0, tab).split(' ');
-    const name = entry.subarray(tab + 1);
+  for await (const { mode, oid, name } of listIndex(dir, { signal })) {
     const text = name.toString('utf8');
     if (mode === LINK_TO_COMMIT) {
       inner.add(text);
@@ -63,6 +74,20 @@ async function listTracked(
     // While a merge is in conflict a path is there up to three times, one after the other.
     if (text !== previous) listing.add({ file: joinBytes(Buffer.from(dir), name), path: prefix + text });
     previous = text;
+  }
+}
+
+interface IndexEntry {
+  readonly mode: string;
+  readonly oid: string;
+  readonly name: Buffer;
+}
+
+async function* listIndex(dir: string, options: GitOptions): AsyncGenerator<IndexEntry> {
+  for await (const entry of splitAtNul(openGit(dir, ['ls-files', '-z', '--stage'], options))) {
+    const tab = entry.indexOf('\t');
+    const [mode = '', oid = ''] = entry.toString('latin1', 0, tab).split(' ');
+    yield { mode, oid, name: entry.subarray(tab + 1) };
   }
 }
 

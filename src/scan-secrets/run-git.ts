@@ -63,6 +63,8 @@ export interface GitOptions {
   /** Given on stdin. */
   readonly input?: AsyncIterable<string | Uint8Array> | Iterable<string>;
   readonly silenceMs?: number;
+  /** Absolute path of another index than the repository's own: a hook of `git commit --all` or `git commit PATH` is given one. */
+  readonly index?: string | undefined;
 }
 
 /**
@@ -74,11 +76,11 @@ export interface GitOptions {
 export async function* openGit(
   dir: string,
   args: readonly string[],
-  { signal, input = [], silenceMs = SILENCE_MS }: GitOptions,
+  { signal, input = [], silenceMs = SILENCE_MS, index }: GitOptions,
 ): AsyncGenerator<Buffer> {
   signal.throwIfAborted();
   const child = spawn('git', ['-C', dir, ...NOTHING_RUNS, ...args], {
-    env: { ...inherited(), ...ENVIRONMENT },
+    env: { ...inherited(), ...ENVIRONMENT, ...(index === undefined ? {} : { GIT_INDEX_FILE: index }) },
     // In a group of its own, so that Ctrl-C reaches us alone and we say what it ends.
     detached: true,
     stdio: 'pipe',

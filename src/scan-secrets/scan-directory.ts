@@ -10,13 +10,18 @@ import { type ScanReport, Tally } from './report.ts';
 import { GitFailure } from './run-git.ts';
 import { scanHistory } from './scan-history.ts';
 import { type OnProgress, ScanRun } from './scan-run.ts';
-import { scanTree } from './scan-tree.ts';
+import { scanIndex, scanTree } from './scan-tree.ts';
 import { ThreadPool } from './thread-pool.ts';
 
 export interface ScanOptions {
   readonly dir: string;
   /** Whether to look at what was ever committed, too. */
   readonly history: boolean;
+  /** Look at what the next commit would add, and at nothing else. */
+  readonly staged?: {
+    /** Path of git's index, from the top of the work tree; default: the repository's own. */
+    readonly index?: string | undefined;
+  };
   readonly signal: AbortSignal;
   /** Secrets in use: found by themselves wherever they stand. */
   readonly known?: readonly Secret[];
@@ -47,8 +52,10 @@ export async function scanDirectory(options: ScanOptions): Promise<ScanReport> {
   try {
     const run = new ScanRun({ dir, pool, tally, findings, signal }, options.onProgress ?? (() => undefined));
     const repository = await findRepository(dir, signal);
-    await scanTreeOf(run, repository, new Set(options.homes));
-    const history = options.history ? await scanHistoryOf(run, repository) : 'not asked for';
+    if (options.staged === undefined) await scanTreeOf(run, repository, new Set(options.homes));
+    else await scanIndexOf(run, repository, options.staged.index);
+    const history =
+      options.history && options.staged === undefined ? await scanHistoryOf(run, repository) : 'not asked for';
     if (findings.left > 0) tally.break(`${findings.left} more findings were left out.`);
     return {
       findings: findings.list(),
@@ -94,6 +101,18 @@ async function scanTreeOf(run: ScanRun, repository: Repository, homes: ReadonlyS
   } catch (error) {
     if (!(error instanceof GitFailure)) throw error;
     run.tally.break(`The files of the repository could not be listed: ${error.message}.`);
+  }
+}
+
+async function scanIndexOf(run: ScanRun, repository: Repository, index: string | undefined): Promise<void> {
+  if (repository.kind === 'none') throw new Error(`${JSON.stringify(run.dir)} is in no git repository`);
+  if (repository.kind === 'unusable') throw new Error(`the repository cannot be read: ${repository.why}`);
+  const top = repository.prefix.replaceAll(/[^/]+/g, '..');
+  try {
+    await scanIndex(run, index && resolve(run.dir, top, index));
+  } catch (error) {
+    if (!(error instanceof GitFailure)) throw error;
+    run.tally.break(`What is staged could not be listed: ${error.message}.`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { workAtOnce } from './at-once.ts';
 import type { Repository } from './find-repository.ts';
-import { listTree } from './list-tree.ts';
+import { listStaged, listTree } from './list-tree.ts';
 import { readBlobs } from './read-blobs.ts';
 import { readFile } from './read-file.ts';
 import type { ScanRun } from './scan-run.ts';
@@ -17,6 +17,14 @@ export async function scanTree(run: ScanRun, repository: Repository, homes: Read
     progress();
   });
   if (repository.kind === 'found') await scanStaged(run, listing);
+}
+
+/** Looks at nothing but what the next commit would add. */
+export async function scanIndex(run: ScanRun, index: string | undefined): Promise<void> {
+  const listing = new TreeListing(run.tally);
+  await listStaged(run.dir, index, listing, run.signal);
+  run.tally.files = listing.staged.length;
+  await scanStaged(run, listing);
 }
 
 async function scanFile({ pool, tally, findings }: ScanRun, { file, path }: TreeFile): Promise<void> {

@@ -3,10 +3,18 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Finding, ScanReport } from '../../src/scan-secrets/report.ts';
 import { GIT_ENV, type GitRepository, makeRepository, writeFiles } from '../support/git-repository.ts';
-import { makeDatabaseUrl, makeGithubToken, makeInstantlyKey, makeToken, settingLine } from '../support/made-secrets.ts';
+import {
+  makeDatabaseUrl,
+  makeGithubToken,
+  makeInstantlyKey,
+  makePrefixedKey,
+  makeToken,
+  settingLine,
+} from '../support/made-secrets.ts';
 import { endOf, type Ran, runCommand, spawnCommand } from '../support/run-command.ts';
 
 const PATH = GIT_ENV.PATH;
@@ -197,7 +205,7 @@ describe('a repository with secrets in every corner', () => {
     expect(stdout).toMatch(/│ where +│ path +│ line │ rule +│ commit +│/);
     expect(stdout).toContain('line\\u000abreak.env');
     expect(stderr).toMatch(/^18 findings in \d+ files and \d+ versions of files in the history\.$/m);
-    expect(stderr).toMatch(/receiver-setting: .*"secrets rotate".*"secrets new"/);
+    expect(stderr).toMatch(/receiver-setting: INSTANTLY_WEBHOOK_TOKEN: run "secrets rotate"/);
     expect(stderr).toContain('Not looked at: 1 binary, searched only for the secrets in use; 1 larger than 2 MB; ');
   });
 
@@ -206,6 +214,89 @@ describe('a repository with secrets in every corner', () => {
     const all = [stdout, stderr, JSON.stringify(ran)].join('\n');
     expect(secrets.length).toBeGreaterThan(20);
     expect(secrets.filter((secret) => all.includes(secret))).toEqual([]);
+  });
+});
+
+describe('bare API keys, in the tree and in the history', () => {
+  test('are found, with the command that rotates them, and never printed', async () => {
+    const repo = repository();
+    const [gone, here] = [makePrefixedKey(), makeInstantlyKey()];
+    const first = repo.commit({ 'client.ts': `new Client('${gone}');\n` });
+    repo.commit({ 'client.ts': `new Client(env.KEY);\n`, 'request.http': `Authorization: Bearer ${here}\n` });
+    const { code, report, stderr } = await scan(repo.dir);
+    expect([code, report.findings.length]).toEqual([1, 2]);
+    expect(report.findings[1]).toMatchObject({ where: 'history', path: 'client.ts', commit: first });
+    for (const finding of report.findings) {
+      expect(finding).toMatchObject({
+        rule: 'instantly-api-key',
+        remedy: expect.stringMatching(/^Rotate now: .*"secrets rotate --api-key"/),
+      });
+    }
+    const shown = await run(repo.dir);
+    expect(shown.stderr).toMatch(/^Rotate now.*\n {2}instantly-api-key: .*"secrets rotate --api-key"/m);
+    const output = JSON.stringify([report, stderr, shown]);
+    expect([gone, here].filter((key) => output.includes(key))).toEqual([]);
+  });
+
+  test.each([
+    ['INSTANTLY_WEBHOOK_TOKEN', '"secrets rotate"'],
+    ['INSTANTLY_WRITE_KEY', '"secrets rotate --api-key --setting INSTANTLY_WRITE_KEY"'],
+    ['INSTANTLY_SECRET', '"secrets new --kind signature"'],
+    ['ADMIN_TOKEN', '"secrets new --kind admin"'],
+    ['METRICS_TOKEN', '"secrets new --kind metrics"'],
+  ])('of the setting %s the command is %s', async (name, command) => {
+    const { report } = await scan(makeFolder({ 'a.txt': settingLine(makeToken(), name) }));
+    expect(report.findings).toMatchObject([{ remedy: expect.stringContaining(`Rotate now: ${name}: run ${command}`) }]);
+  });
+});
+
+describe('the documented hook of git', () => {
+  const bin = fileURLToPath(new URL('../../bin/instantly-receiver.js', import.meta.url));
+  /** `secrets scan` of this checkout, in place of that of the folder. */
+  const withHook = (): GitRepository => {
+    const repo = repository();
+    const document = readFileSync(new URL('../../docs/secrets-scan.md', import.meta.url), 'utf8');
+    const [line = ''] = /^printf .*\n.*chmod.*$/m.exec(document) ?? [];
+    expect(line).toContain('npm run --silent cli -- secrets scan --staged');
+    const command = line.replace('npm run --silent cli --', `${process.execPath} ${bin}`);
+    execFileSync('sh', ['-c', command], { cwd: repo.dir });
+    return repo;
+  };
+  const commit = (repo: GitRepository, ...words: string[]) =>
+    spawnSync('git', ['-C', repo.dir, 'commit', '-m', 'a', ...words], {
+      env: { ...GIT_ENV, HOME: home },
+      encoding: 'utf8',
+    });
+
+  test('refuses a commit with a key, by what is staged and not by what the files hold', () => {
+    const repo = withHook();
+    const key = makePrefixedKey();
+    repo.write({ 'a.ts': `const key = '${key}';\n`, 'b.ts': 'let b;\n' });
+    repo.git('add', '--all');
+    // The file has changed since.
+    repo.write({ 'a.ts': 'const key = env.KEY;\n' });
+    const refused = commit(repo);
+    expect([refused.status, refused.stderr.includes('Rotate now'), refused.stderr.includes(key)]).toEqual([
+      1,
+      true,
+      false,
+    ]);
+    repo.git('add', '--all');
+    // Neither in the file alone, nor in one that git does not know, is it committed.
+    repo.write({ 'a.ts': `const key = '${key}';\n`, 'untracked.ts': `const key = '${key}';\n` });
+    expect(commit(repo).status).toBe(0);
+    expect(commit(repo, '--all').status).toBe(1);
+    repo.write({ 'b.ts': `const key = '${key}';\n` });
+    expect(commit(repo, 'b.ts').status).toBe(1);
+    expect(commit(repo, '--allow-empty').status).toBe(0);
+    expect(repo.git('rev-list', '--count', 'HEAD').trim()).toBe('2');
+  });
+
+  test('outside of a repository it fails', async () => {
+    expect(await run(makeFolder(), ['--staged'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('in no git'),
+    });
   });
 });
 

@@ -15,6 +15,11 @@ export function makeInstantlyKey(random = 'aB3dE6gH9jK2'): string {
   return Buffer.from(`${randomUUID()}:${random}`).toString('base64');
 }
 
+/** In the form that programs which call Instantly write. */
+export function makePrefixedKey(mode = 'live', random = randomBytes(16).toString('hex')): string {
+  return ['sk', mode, random].join('_');
+}
+
 export function makeWebhookKey(bytes = 24): string {
   return ['whsec', randomBytes(bytes).toString('base64')].join('_');
 }

@@ -9,6 +9,7 @@ import {
   makeDatabaseUrl,
   makeGithubToken,
   makeInstantlyKey,
+  makePrefixedKey,
   makeToken,
   makeWebhookKey,
 } from '../support/made-secrets.ts';
@@ -172,6 +173,59 @@ describe('an API key of Instantly', () => {
     ['a part of longer base64', `${randomBytes(60).toString('base64')}${key}`.slice(0, 120)],
   ])('%s is none', async (_, text) => {
     expect(await rulesFor(text)).toEqual([]);
+  });
+});
+
+describe.each([
+  ['sk_live_', makePrefixedKey()],
+  ['sk_test_', makePrefixedKey('test', 'aB3dE6gH9jK2')],
+  ['sk_live_ and base64', makePrefixedKey('live', randomBytes(24).toString('base64url'))],
+  ['base64', makeInstantlyKey()],
+])('a key that begins as %s, wherever it stands', (_, key) => {
+  test.each([
+    ['a.ts', `const client = new Client('${key}');`],
+    ['a.ts', `const client = new Client("${key}");`],
+    ['a.ts', `fetch(\`https://api.example.com/v1?api_key=${key}&limit=1\`);`],
+    ['a.py', `KEY = b"${key}"`],
+    ['a.json', `{"apiKey":"${key}"}`],
+    ['a.json', `{"env":"A=1\\n${key}\\nB=2"}`],
+    ['a.yaml', `instantly:\n  key: ${key} # of the workspace\n`],
+    ['.env', `KEY=${key}`],
+    ['notes.md', `Our key (${key}), do not share.`],
+    ['notes.md', `<${key}>, ${'`'}${'`'}`],
+    ['a.url', `https://example.com/?next=%2Fa%3Fkey%3D${key}`],
+    ['a.sh', `curl -H 'Authorization: Bearer ${key}' https://api.example.com`],
+    ['a.sh', `curl -u ${key}: https://api.example.com`],
+    ['a.http', `Authorization: Basic ${Buffer.from(`${key}:`).toString('base64')}`],
+    ['secret.yaml', `data:\n  key: ${Buffer.from(key).toString('base64')}\n`],
+    ['secret.yaml', `data:\n  key: ${Buffer.from(`${key}\n`).toString('base64')}\n`],
+  ])('%s: %s', async (path, text) => {
+    expect(await rulesFor(text, path)).toEqual(['instantly-api-key']);
+  });
+});
+
+describe('what looks like a key and is none', () => {
+  const image = (bytes: number): string => `data:image/png;base64,${randomBytes(bytes).toString('base64')}`;
+  test.each([
+    ['nothing behind it', 'sk_live_'],
+    ['dots', 'sk_live_...'],
+    ['an ellipsis', 'sk_live_…'],
+    ['crosses', `sk_live_${'x'.repeat(24)}`],
+    ['words', 'sk_live_your_key_here'],
+    ['words', 'sk_test_YOUR_API_KEY'],
+    ['a template', 'sk_live_$\u007bkey}'],
+    ['a variable', 'sk_live_webhook_handler_count'],
+    ['too short', 'sk_live_a1b2'],
+    ['a part of a word', `task_live_${randomBytes(12).toString('hex')}`],
+    ['a part of a word', `desk_test_${randomBytes(12).toString('hex')}`],
+    ['SHA-256', randomBytes(32).toString('hex')],
+    ['SHA-512 in base64', `"integrity": "sha512-${randomBytes(64).toString('base64')}"`],
+    ['a small image', image(90)],
+    ['an image', image(20_000)],
+    ['a text in base64', Buffer.from('The quick brown fox jumps over the lazy dog, twice.').toString('base64')],
+    ['a UUID', randomUUID()],
+  ])('%s: %s', async (_, text) => {
+    expect(await rulesFor(`value: ${text}\n`, 'a.yaml')).toEqual([]);
   });
 });
 
