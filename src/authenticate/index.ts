@@ -7,6 +7,7 @@ export {
   type TokenChanges,
   type Verification,
 } from './authenticator.ts';
+export { verifyWebhookSignature } from './body-signature.ts';
 export { type AuthenticDelivery, type DeliverySource, isAuthentic } from './delivery.ts';
 export { fingerprintToken, fingerprintTokens, markingOf, markToken, newMarking, tokenId } from './fingerprint-token.ts';
 export { leadsTo, plainPath } from './leads-to.ts';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
-import { type AuthenticDelivery, type Coding, UnpackTimeout, unpack } from '../authenticate/index.ts';
+import type { AuthenticDelivery, Coding } from '../authenticate/index.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import type { Interpretation, ReadEvent } from '../events/interpret-body.ts';
 import { typeLabel } from '../events/names.ts';
@@ -9,6 +9,7 @@ import { type Inbox, TOO_OLD } from '../inbox/accept.ts';
 import type { AcceptResult } from '../inbox/store.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import { type Exchange, requireExchange } from './exchange.ts';
+import { unpackBody } from './unpack-body.ts';
 import type { Verify } from './verify.ts';
 import { writeAnswer } from './write-answer.ts';
 
@@ -53,7 +54,7 @@ async function store(
 ): Promise<Result> {
   const { inbox } = options;
   const exchange = requireExchange(request);
-  const delivery = coding === undefined ? proven : await unpackBody(options, request, proven, coding);
+  const delivery = coding === undefined ? proven : await unpackOrKeep(options, request, proven, coding);
   const interpreted = inbox.interpret(delivery.body, readCharset(delivery.contentType));
   const event = interpreted instanceof Promise ? await exchange.ending(interpreted) : interpreted;
   if (!event.ok) throw await quarantine(options, exchange, proven, event.reason, 'unreadable-body');
@@ -96,33 +97,25 @@ async function refuseCoding(options: ReceiveOptions, request: Request, delivery:
   throw new Problem(reason);
 }
 
-async function unpackBody(
+async function unpackOrKeep(
   options: ReceiveOptions,
   request: Request,
   proven: AuthenticDelivery,
   coding: Coding,
 ): Promise<AuthenticDelivery> {
-  const { bodyLimitBytes: limitBytes, budget, inbox } = options;
   const exchange = requireExchange(request);
-  const take = (bytes: number): void => {
-    if (!budget.take(exchange, bytes)) throw new Problem('overloaded', { reason: 'body-memory-full', retryAfter: 2 });
-  };
-  try {
-    const unpacked = await exchange.ending(unpack(proven, coding, { limitBytes, take }));
-    if (unpacked.ok) {
-      exchange.note({ storedSha256: hash('sha256', unpacked.delivery.body, 'hex') });
-      return unpacked.delivery;
-    }
-    // A proxy that has unpacked a body may pass its old header on.
-    if (unpacked.reason === 'not-unpackable' && (await exchange.ending(readAsItIs(inbox, proven))).ok) return proven;
-    const code = unpacked.reason === 'body-too-large' ? 'body-too-large' : 'unreadable-body';
-    const problem = await quarantine(options, exchange, proven, unpacked.reason, code);
-    options.onUnusableCoding(request, unpacked.reason);
-    throw problem;
-  } catch (error) {
-    if (!(error instanceof UnpackTimeout)) throw error;
-    throw new Problem('overloaded', { reason: 'unpacking-timeout', retryAfter: 2 });
+  const unpacked = await unpackBody(exchange, proven, coding, options);
+  if (unpacked.ok) {
+    exchange.note({ storedSha256: hash('sha256', unpacked.delivery.body, 'hex') });
+    return unpacked.delivery;
   }
+  // A proxy that has unpacked a body may pass its old header on.
+  const { reason } = unpacked;
+  if (reason === 'not-unpackable' && (await exchange.ending(readAsItIs(options.inbox, proven))).ok) return proven;
+  const code = reason === 'body-too-large' ? 'body-too-large' : 'unreadable-body';
+  const problem = await quarantine(options, exchange, proven, reason, code);
+  options.onUnusableCoding(request, reason);
+  throw problem;
 }
 
 async function readAsItIs(inbox: ReceiveOptions['inbox'], { body }: AuthenticDelivery): Promise<Interpretation> {

@@ -73,7 +73,11 @@ describe('TypeScript', () => {
       return file;
     });
     const config = join(folder, 'tsconfig.json');
-    const paths = { 'instantly-webhook-receiver': [join(ROOT, 'src/index.ts')] };
+    const paths = {
+      'instantly-webhook-receiver': [join(ROOT, 'src/index.ts')],
+      'instantly-webhook-receiver/express': [join(ROOT, 'src/express.ts')],
+      express: [join(ROOT, 'node_modules/@types/express')],
+    };
     const compilerOptions = { paths, typeRoots: [join(ROOT, 'node_modules/@types')] };
     writeFileSync(
       config,

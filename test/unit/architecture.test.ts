@@ -15,6 +15,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['events', 'authenticate', 'scan-secrets'],
   ['index.ts', 'inbox'],
   ['http', 'dispatch', 'stores', 'instantly', 'fake-instantly'],
+  // What others mount in an application of their own: made of the middlewares of http, and imported by nothing of ours.
+  ['express.ts'],
   ['create-logger.ts', 'end-despite-threads.ts', 'fingerprint-secrets.ts', 'print-notice.ts'],
   ['carried-tokens.ts', 'token-copy.ts', 'tokens-in-force.ts'],
   ['token-warnings.ts'],

@@ -123,6 +123,7 @@ describe('the door of the room', () => {
       'signHeaders',
       'tokenId',
       'unpack',
+      'verifyWebhookSignature',
     ]);
   });
 
