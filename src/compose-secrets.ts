@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { createTokenReader, type ReadToken } from './authenticate/index.ts';
 import { carriedTokens } from './carried-tokens.ts';
@@ -85,6 +86,7 @@ export async function composeSecrets(parts: SecretParts): Promise<LiveSecrets> {
       tokens: [...(tokens?.accepted ?? [])],
       doubtful: [...(tokens?.doubtful ?? [])],
       apiKeys: fingerprintApiKeys(live.current),
+      process: `process ${process.pid} on ${hostname()}`,
     }),
     logger,
   });

@@ -1,26 +1,20 @@
-import { parseBearerToken } from '../config/parse-keys.ts';
-import { errnoCode } from '../config/read-text-file.ts';
-import { replaceFile } from '../config/replace-file.ts';
 import type { Secret } from '../config/secret.ts';
 import type { ApiKey, KeyPurpose, Settings } from '../config/settings.ts';
 import { SettingsError } from '../errors/problem.ts';
 import { fingerprint } from '../fingerprint-secrets.ts';
-import { KEYS_PAGE, lacksScope } from '../instantly/api-error.ts';
-import { checkNewKey, type NewKeyFindings } from '../instantly/check-new-key.ts';
+import type { NewKeyFindings } from '../instantly/check-new-key.ts';
 import { identifyKey } from '../instantly/identify-key.ts';
-import { deploymentOf } from '../instantly/judge-scopes.ts';
-import { openAccounts } from '../instantly/open-accounts.ts';
 import { pause } from '../instantly/pause.ts';
-import { livePresences } from '../instantly/presence.ts';
-import type { InstantlyWriter } from '../instantly/writer.ts';
-import { commandSettings, operatorDraft, operatorId, recordAction } from './open-store.ts';
+import { describeProcess, type LivePresence, livePresences } from '../instantly/presence.ts';
+import { forgetReplacedKey, readReplacedKeys, rememberReplacedKey } from '../instantly/replaced-keys.ts';
+import { checkApiKey, readKey, writeKey } from './new-api-key.ts';
+import { commandSettings, operatorDraft, recordAction } from './open-store.ts';
 import { note, print, printJson } from './print.ts';
-import { readBytes } from './read-bytes.ts';
+import { printable } from './printable.ts';
+import { CLICK, type OldKey, type Retired, retireApiKey } from './retire-api-key.ts';
 import { type InstantlyTools, readInstantly, reasonOf } from './with-instantly.ts';
 
-const KEY_BYTES = 4_096;
 const LOOK_MS = 500;
-const CLICK = `delete it at ${KEYS_PAGE}`;
 
 type Setting = ApiKey['setting'];
 
@@ -39,26 +33,114 @@ interface Target {
   readonly purpose: KeyPurpose;
 }
 
-/** Puts a new API key into the place of one in use. Nothing is written before it is known to be right. */
+/** An old key, and what is told of it where it is valid still. */
+interface Leaving extends OldKey {
+  readonly fingerprint: string;
+  /** As people find it at Instantly; empty: it is not known. */
+  readonly shown: string;
+}
+
+/**
+ * Puts a new API key into the place of one in use. Nothing is written before it is known to be right. With the key that is in
+ * place already it goes on where an earlier run has left the old one valid.
+ */
 export async function rotateApiKey(options: ApiKeyOptions): Promise<void> {
   const settings = commandSettings();
   const target = chooseTarget(settings, options.setting);
-  const next = await readKey(options.from, target);
+  const next = await readKey(options.from);
   const report = await readInstantly(async (tools) => {
-    const findings = await auditFailure(tools, target, 'check', async () => {
-      const found = await check(tools, target, next);
-      refuse(found, options.unverified === true);
-      return found;
-    });
-    await step(tools, target, 'write');
-    await auditFailure(tools, target, 'write', async () => write(target, next));
-    note(`${target.file} holds the new key; waiting until the running processes use it`);
+    const placed =
+      next.reveal() === target.old.reveal()
+        ? { workspace: 'same' as const, leaving: await readLeft(tools, target, next) }
+        : await putInPlace(tools, target, next, options.unverified === true);
     const behind = await awaitProcesses(tools, next, options.wait);
-    const revoked = behind === 0 ? await revoke(tools, target, next, findings) : false;
-    await step(tools, target, revoked === true ? 'revoke' : 'keep');
-    return { setting: target.setting, workspace: findings.workspace, behind, revoked: revoked === true, why: revoked };
+    const results: Result[] = [];
+    for (const old of placed.leaving) results.push(await retire(tools, target, next, old, behind));
+    await step(tools, target, results.every(({ isRevoked }) => isRevoked) ? 'revoke' : 'keep');
+    return { setting: target.setting, workspace: placed.workspace, behind, results };
   });
   tell(report, options.json);
+}
+
+/** Old keys of earlier runs that may be valid still. @throws Error where there is none, so that nothing is left to do */
+async function readLeft({ store, settings }: InstantlyTools, { setting }: Target, next: Secret): Promise<Leaving[]> {
+  const own = fingerprint(settings.audit.key, next);
+  const left = await readReplacedKeys(store, setting);
+  if (!left.some(({ successor }) => successor === own)) {
+    throw new Error(`it is the key that ${setting} holds already`);
+  }
+  // One that is in use again was put back.
+  return left.filter((key) => key.fingerprint !== own).map((key) => ({ ...key, shown: show(key) }));
+}
+
+async function putInPlace(tools: InstantlyTools, target: Target, next: Secret, unverified: boolean) {
+  const { store, settings } = tools;
+  const { setting, file, old } = target;
+  const { workspace, listed } = await auditFailure(tools, target, 'check', () =>
+    checkApiKey(tools, target, next, unverified),
+  );
+  const [gone, successor] = [fingerprint(settings.audit.key, old), fingerprint(settings.audit.key, next)];
+  const identified = identifyKey(listed, old);
+  const id = identified?.by === 'key' ? identified.entry.id : null;
+  const name = identified?.entry.name ?? null;
+  for (const key of await readReplacedKeys(store, setting))
+    if (key.fingerprint === successor) await forgetReplacedKey(store, key.id);
+  if (id !== null) await rememberReplacedKey(store, { setting, id, name, fingerprint: gone, successor });
+  await step(tools, target, 'write');
+  await auditFailure(tools, target, 'write', async () => writeKey(target, next));
+  note(`${file} holds the new key; waiting until the running processes use it`);
+  const earlier = (await readReplacedKeys(store, setting)).filter((key) => key.id !== id);
+  const shown = identified === undefined ? '' : show(identified.entry);
+  const leaving: Leaving[] = [
+    ...earlier.map((key) => ({ ...key, shown: show(key) })),
+    {
+      id,
+      name,
+      secret: old,
+      fingerprint: gone,
+      shown: id === null && shown !== '' ? `that seems to be ${shown}` : shown,
+    },
+  ];
+  return { workspace, leaving };
+}
+
+function show({ id, name }: { readonly id: string; readonly name?: string | null | undefined }): string {
+  return name ? `"${printable(name)}" (${id})` : id;
+}
+
+type Result = Retired & Pick<Leaving, 'id' | 'name' | 'shown'>;
+
+async function retire(
+  tools: InstantlyTools,
+  { setting, purpose }: Target,
+  next: Secret,
+  leaving: Leaving,
+  behind: readonly LivePresence[],
+): Promise<Result> {
+  const { instantly } = tools.settings;
+  const successor = { setting, secret: next };
+  const { isRevoked, why } = await retireApiKey(tools, {
+    old: leaving,
+    successor,
+    deleting: purpose === 'reading' ? instantly.writeKey : successor,
+    keep: explainKeeping(behind, otherHolder(tools, setting, leaving)),
+  });
+  if (why === null && leaving.id !== null) await forgetReplacedKey(tools.store, leaving.id);
+  return { id: leaving.id, name: leaving.name, shown: leaving.shown, isRevoked, why };
+}
+
+/** Another setting that holds the old key. */
+function otherHolder({ settings }: InstantlyTools, setting: Setting, { fingerprint: own }: Leaving) {
+  const { readKey, writeKey } = settings.instantly;
+  const others = [readKey, writeKey].filter((key) => key !== undefined).filter((key) => key.setting !== setting);
+  return others.find(({ secret }) => fingerprint(settings.audit.key, secret) === own)?.setting;
+}
+
+function explainKeeping(behind: readonly LivePresence[], other: Setting | undefined): string | undefined {
+  if (other !== undefined) return `${other} holds it too: replace it there with --setting ${other}`;
+  if (behind.length === 0) return undefined;
+  const list = behind.map(describeProcess).join('; ');
+  return `${behind.length} of the running processes ${behind.length === 1 ? 'does' : 'do'} not use the new key: ${list}. Give it to them or stop them (one that has crashed is forgotten after ten minutes), then run the command again with the same key, or ${CLICK}`;
 }
 
 function chooseTarget({ instantly, secretFiles }: Settings, wanted: Setting | undefined): Target {
@@ -81,112 +163,22 @@ function chooseTarget({ instantly, secretFiles }: Settings, wanted: Setting | un
   return { setting, file, old, purpose: reads && writes ? 'both' : reads ? 'reading' : 'writing' };
 }
 
-async function readKey(from: string, { setting, old }: Target): Promise<Secret> {
-  const text = (await readBytes(from, KEY_BYTES)).toString('utf8').trim();
-  const parsed = parseBearerToken(text);
-  if (text === '' || !('value' in parsed)) {
-    throw new Error(`what ${from === '-' ? 'stdin' : from} holds is no API key; give the new key and nothing else`);
-  }
-  if (parsed.value.reveal() === old.reveal()) throw new Error(`it is the key that ${setting} holds already`);
-  return parsed.value;
-}
-
-function check(
-  { settings, store, reader, signal }: InstantlyTools,
-  { setting, purpose }: Target,
-  next: Secret,
-): Promise<NewKeyFindings> {
-  const { instantly } = settings;
-  const proposed = openAccounts(
-    { ...instantly, readKey: { setting, secret: next }, writeKey: undefined },
-    operatorId(),
-    async (entry) => {
-      await recordAction(store, entry);
-    },
-  ).reader;
-  if (proposed === undefined) throw new Error('there is no key to check');
-  const deployment = deploymentOf(settings.nodeEnv);
-  return checkNewKey({
-    next,
-    current: reader,
-    proposed,
-    purpose,
-    deployment,
-    autoResume: instantly.autoResume,
-    signal,
-  });
-}
-
-function refuse({ workspace, scopes }: NewKeyFindings, unverified: boolean): void {
-  if (workspace === 'other')
-    throw new Error('the new key is of another workspace than the one in use; nothing is changed');
-  const faults = (scopes ?? []).filter(({ status }) => status === 'fail').map(({ found }) => `the new key ${found}`);
-  for (const { status, found } of scopes ?? []) if (status === 'warn') note(`The new key ${found}.`);
-  if (workspace === 'unknown')
-    faults.push('whether the new key is of the same workspace cannot be told: neither key has workspaces:read');
-  if (scopes === undefined)
-    note('What the new key may do cannot be told: neither key may list keys, or it is not to be told from others.');
-  if (faults.length === 0) return;
-  for (const fault of faults) note(fault);
-  if (!unverified) throw new Error('nothing is changed; make a better key, or say --unverified');
-}
-
-function write({ file, setting }: Target, next: Secret): void {
-  try {
-    replaceFile(file, `${next.reveal()}\n`);
-  } catch (error) {
-    throw new Error(
-      `${file} cannot be written (${errnoCode(error)}), so ${setting} is as it was; put the new key there by other means (in Kubernetes, into the Secret), and ${CLICK.replace('it', 'the old one')}`,
-    );
-  }
-}
-
-/** How many of the running processes do not use it after that many seconds. */
+/** Those that do not use it after that many seconds. A worker may do without any key. */
 async function awaitProcesses(
   { settings, store, signal }: InstantlyTools,
   next: Secret,
   seconds: number,
-): Promise<number> {
+): Promise<LivePresence[]> {
   const wanted = fingerprint(settings.audit.key, next);
   const deadline = performance.now() + seconds * 1_000;
   for (;;) {
     const live = await livePresences(store);
-    const behind = live.filter(({ apiKeys }) => !apiKeys.includes(wanted)).length;
-    if (behind === 0 || performance.now() > deadline) return behind;
+    const behind = live.filter(
+      ({ apiKeys, role, isKnown }) =>
+        !apiKeys.includes(wanted) && !(isKnown && role === 'worker' && apiKeys.length === 0),
+    );
+    if (behind.length === 0 || performance.now() > deadline) return behind;
     await pause(LOOK_MS, signal);
-  }
-}
-
-/** Whether it did, or why not. */
-async function revoke(
-  tools: InstantlyTools,
-  { old, setting, purpose }: Target,
-  next: Secret,
-  { listed }: NewKeyFindings,
-): Promise<true | string> {
-  const { settings, store, signal } = tools;
-  const identified = identifyKey(listed, old);
-  if (identified?.by !== 'key') return `it is not to be told from others in Instantly's list; ${CLICK}`;
-  const current = settings.instantly.writeKey;
-  const key = purpose === 'reading' ? current : { setting, secret: next };
-  if (key === undefined) return `there is no key for writing; ${CLICK}`;
-  const { writer } = openAccounts(
-    { ...settings.instantly, readKey: undefined, writeKey: key },
-    operatorId(),
-    async (entry) => {
-      await recordAction(store, entry);
-    },
-  );
-  return deleteKey(writer, identified.entry.id, signal);
-}
-
-async function deleteKey(writer: InstantlyWriter | undefined, id: string, signal: AbortSignal): Promise<true | string> {
-  try {
-    await writer?.deleteApiKey(id, signal);
-    return true;
-  } catch (error) {
-    if (lacksScope(error)) return `no key here has api_keys:delete; ${CLICK}`;
-    return `${error instanceof Error ? error.message : 'it failed'}; ${CLICK}`;
   }
 }
 
@@ -215,17 +207,34 @@ function step({ store }: InstantlyTools, { setting }: Target, name: 'write' | 'r
 interface Report {
   readonly setting: Setting;
   readonly workspace: NewKeyFindings['workspace'];
-  readonly behind: number;
-  readonly revoked: boolean;
-  readonly why: true | false | string;
+  readonly behind: readonly LivePresence[];
+  readonly results: readonly Result[];
 }
 
-function tell({ setting, workspace, behind, revoked, why }: Report, json: true | undefined): void {
-  const reason = behind > 0 ? `${behind} processes do not use the new one yet; once they do, ${CLICK}` : why;
+function tell({ setting, workspace, behind, results }: Report, json: true | undefined): void {
+  const valid = results.filter(({ why }) => why !== null);
+  // Before anything is printed: a reader that goes away must not turn a failure into a success.
+  process.exitCode = valid.length + behind.length > 0 ? 1 : 0;
+  const revoked = results.length > 0 && results.every(({ isRevoked, why }) => isRevoked && why === null);
   if (json) {
-    printJson({ setting, workspace, behind, revoked, oldKey: typeof reason === 'string' ? reason : null });
+    printJson({
+      setting,
+      workspace,
+      behind: behind.length,
+      processes: behind.map(describeProcess),
+      revoked,
+      oldKey: valid[0]?.why ?? null,
+      stillValid: valid.map(({ id, name, why }) => ({ id, name, why })),
+    });
     return;
   }
-  print(`${setting} is replaced${revoked ? ', and the old key is revoked' : ''}.\n`);
-  if (typeof reason === 'string') print(`The old key is still good: ${reason}.\n`);
+  const end = revoked
+    ? ', and the old key is revoked'
+    : valid.length === 0
+      ? ', and the old key is not valid any more'
+      : '';
+  print(`${setting} is replaced${end}.\n`);
+  for (const { shown, why } of valid) print(`The old key${shown === '' ? '' : ` ${shown}`} is still valid: ${why}.\n`);
+  if (valid.length === 0 && behind.length > 0)
+    print(`Running processes do not use the new key: ${behind.map(describeProcess).join('; ')}.\n`);
 }

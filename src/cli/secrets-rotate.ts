@@ -42,8 +42,11 @@ then the log, /readyz and doctor say that a retired token is in the settings.
 
 With --api-key: make a key at Instantly with the scopes of the one it replaces,
 and give it on stdin. Its workspace and its scopes are looked at, the file named
-by the setting's _FILE is written, the running processes take it on, and the old
-key is revoked where a key here may do that.
+by the setting's _FILE is written, the running processes take it on (--wait),
+and the old key is revoked where a key here may do that. While the old key is
+valid it exits with 1, names that key and says where to delete it; a process
+that does not use the new key is named too. Run it again with the same key to
+go on.
 
 Keys of a signing relay rotate by file: put the new one first in
 INSTANTLY_SECRET_FILE, give it to the relay, and take the old one out when

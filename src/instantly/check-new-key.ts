@@ -1,6 +1,6 @@
 import type { Secret } from '../config/secret.ts';
 import type { KeyPurpose } from '../config/settings.ts';
-import { lacksScope } from './api-error.ts';
+import { InstantlyApiError, lacksScope } from './api-error.ts';
 import { type IdentifiedKey, identifyKey } from './identify-key.ts';
 import { type Deployment, judgeScopes, type ScopeFinding } from './judge-scopes.ts';
 import type { InstantlyReader } from './reader.ts';
@@ -21,6 +21,8 @@ export interface NewKeyQuestion {
 export interface NewKeyFindings {
   /** Whether it is a key of the workspace in use; `unknown`: neither key may tell. */
   readonly workspace: 'same' | 'other' | 'unknown';
+  /** Whether Instantly knows the key that is to be replaced no more, as where it was exposed and deleted at once. */
+  readonly isCurrentGone: boolean;
   /** `undefined`: neither key may list keys, or it is not to be told from others. */
   readonly scopes: readonly ScopeFinding[] | undefined;
   /** All keys of the workspace, where one of the two may list them. */
@@ -34,13 +36,17 @@ export interface NewKeyFindings {
  */
 export async function checkNewKey(question: NewKeyQuestion): Promise<NewKeyFindings> {
   const { next, current, proposed, signal } = question;
-  const [theirs, ours] = [await workspaceOf(proposed, signal), await workspaceOf(current, signal)];
-  const seen = await listWith(current, signal);
+  const theirs = await workspaceOf(proposed, signal);
+  const told = await unlessGone(() => workspaceOf(current, signal));
+  const isCurrentGone = told === GONE;
+  const ours = told === GONE ? undefined : told;
   // A list that the key in use has given is of its workspace, so a key that stands in it is, too.
+  const seen = isCurrentGone ? [] : await listWith(current, signal);
   const inOurs = identifyKey(seen, next);
   const listed = seen.length > 0 ? seen : await listWith(proposed, signal);
   const identified = inOurs ?? identifyKey(listed, next);
   return {
+    isCurrentGone,
     workspace: judgeWorkspace(theirs, ours, inOurs),
     scopes: identified?.entry.scopes ? judgeScopes({ ...question, scopes: identified.entry.scopes }) : undefined,
     listed,
@@ -54,6 +60,17 @@ function judgeWorkspace(
 ): NewKeyFindings['workspace'] {
   if (theirs !== undefined && ours !== undefined) return theirs === ours ? 'same' : 'other';
   return inOurs?.by === 'key' ? 'same' : 'unknown';
+}
+
+const GONE = Symbol('gone');
+
+async function unlessGone<T>(ask: () => Promise<T>): Promise<T | typeof GONE> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof InstantlyApiError && error.failure === 'unauthorized') return GONE;
+    throw error;
+  }
 }
 
 /** `undefined`: the key may not say. */

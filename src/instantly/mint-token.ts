@@ -3,7 +3,7 @@ import { makeToken } from '../config/make-secret.ts';
 import type { Secret } from '../config/secret.ts';
 import type { Store } from '../inbox/store.ts';
 import { pause } from './pause.ts';
-import { livePresences } from './presence.ts';
+import { describeProcess, type LivePresence, livePresences } from './presence.ts';
 import type { MintedToken } from './token-book.ts';
 
 const LOOK_MS = 500;
@@ -42,12 +42,8 @@ export async function awaitReceivers(
   }
 }
 
-function explain(
-  receivers: number,
-  behind: readonly { readonly owner: string; readonly ageMs: number }[],
-  fingerprint: string,
-): string {
+function explain(receivers: number, behind: readonly LivePresence[], fingerprint: string): string {
   if (receivers === 0) return 'no receiver is running on this store; start it, and run the command again';
-  const list = behind.map(({ owner, ageMs }) => `${owner} (heard of ${Math.round(ageMs / 1_000)} s ago)`).join(', ');
+  const list = behind.map(describeProcess).join(', ');
   return `${behind.length} of ${receivers} receivers do not know the token ${tokenId(fingerprint)} yet: ${list}. One that has crashed is forgotten after ten minutes, with SQLite at the next start; run the command again then`;
 }

@@ -15,6 +15,8 @@ const presence = z.object({
   doubtful: z.array(z.string()).default([]),
   /** Fingerprints of the API keys that it calls Instantly with. */
   apiKeys: z.array(z.string()),
+  /** Its machine and process id, for people. */
+  process: z.string().max(300).optional(),
 });
 export type Presence = z.output<typeof presence>;
 
@@ -23,6 +25,8 @@ const UNKNOWN: Presence = { role: 'all', tokens: [], doubtful: [], apiKeys: [] }
 export interface LivePresence extends Presence {
   readonly owner: string;
   readonly ageMs: number;
+  /** Whether this release can read what it told. */
+  readonly isKnown: boolean;
 }
 
 export async function reportPresence(
@@ -45,15 +49,21 @@ export async function forgetOthers(store: Pick<Store, 'listDocuments' | 'dropDoc
   }
 }
 
+/** Names a process for people. */
+export function describeProcess({ owner, process, ageMs }: LivePresence): string {
+  const name = process === undefined ? owner : `${process}, ${owner}`;
+  return `${name} (heard of ${Math.round(ageMs / 1_000)} s ago)`;
+}
+
 /** Processes that serve on this store now, or did within the last ten minutes without signing off; others are forgotten. */
 export async function livePresences(store: Pick<Store, 'listDocuments' | 'dropDocument'>): Promise<LivePresence[]> {
   const live: LivePresence[] = [];
   for (const { name, text, ageMs } of await store.listDocuments(PREFIX, MAX_PROCESSES)) {
     const read = presence.safeParse(JSON.parse(text));
     // What another release has written otherwise is there all the same, and not known to know anything.
-    const { role, tokens, doubtful, apiKeys } = read.success ? read.data : UNKNOWN;
+    const told = read.success ? read.data : UNKNOWN;
     if (ageMs > LIVE_MS) await store.dropDocument(name);
-    else live.push({ role, tokens, doubtful, apiKeys, owner: name.slice(PREFIX.length), ageMs });
+    else live.push({ ...told, owner: name.slice(PREFIX.length), ageMs, isKnown: read.success });
   }
   return live;
 }

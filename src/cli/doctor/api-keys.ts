@@ -2,6 +2,7 @@ import type { ApiKey, KeyInUse, Settings } from '../../config/settings.ts';
 import { InstantlyApiError, KEYS_PAGE, lacksScope } from '../../instantly/api-error.ts';
 import { type IdentifiedKey, identifyKey } from '../../instantly/identify-key.ts';
 import { adviseKey, type Deployment, excessScopes, judgeScopes, rightScopes } from '../../instantly/judge-scopes.ts';
+import { readReplacedKeys } from '../../instantly/replaced-keys.ts';
 import type { ListedApiKey } from '../../instantly/schemas.ts';
 import { findUnused, readScopeUse, type ScopeUse, USE_DAYS } from '../../instantly/scope-use.ts';
 import { type Check, type Finding, ok, skip, warn } from './check.ts';
@@ -33,10 +34,29 @@ export const apiKeysCheck: Check = {
         findings.push(...judgeUse(used, identified, deployment(context), await use));
       } else findings.push(...(await judgeUnknown(used, instantly, context, signal)));
     }
+    findings.push(...(await findReplaced(listed, context)));
     if (settings.instantly.writeKey === undefined) findings.push(withoutWriting(deployment(context)));
     return findings;
   },
 };
+
+/** Keys that a rotation has replaced and nobody has deleted. */
+async function findReplaced(listed: readonly ListedApiKey[], context: Context): Promise<Finding[]> {
+  const replaced = await Promise.all(
+    settingsOf(context).instantly.keys.map(({ key }) => readReplacedKeys(storeOf(context), key.setting)),
+  );
+  const inUse = settingsOf(context).instantly.keys.map(({ key }) => identifyKey(listed, key.secret)?.entry.id);
+  return replaced.flat().flatMap(({ id, setting }) => {
+    const entry = listed.find((key) => key.id === id);
+    if (entry === undefined || inUse.includes(id)) return [];
+    return [
+      warn(
+        `the key "${entry.name ?? ''}" (${id}), which ${setting} held before, is still valid`,
+        `delete it at ${KEYS_PAGE}`,
+      ),
+    ];
+  });
+}
 
 async function list(instantly: InstantlyLook, findings: Finding[]): Promise<readonly ListedApiKey[]> {
   try {
