@@ -7,7 +7,7 @@ import all from './jest.all.config.js';
  */
 const LEFT_OUT = [
   'integration/(cli-(?!smoke)|crash-(?!kill)|doctor-|fake-instantly-(?!receiver)|instantly-(?!rotate\\.))',
-  'integration/(secrets-never-shown|settings-reload|http-crowds|documents|start-(?!entry|secrets)|postgres-tokens)',
+  'integration/(secrets-never-shown|settings-reload|http-crowds|documents|package|start-(?!entry|secrets)|postgres-tokens)',
   'contract/(postgres-(?!documents|reads)|spill-(?!outage))',
   'integration/(postgres-serving|dispatch-time-outs|audit-tampered|http-(?:slow|stop|large-bodies|log-budget|replays))',
   'unit/(spill-(states|file|order)|instantly-reconcile-(log|round)|scan-secrets-thread-pool)',

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Kept in JavaScript that Node 16 parses: an old Node has to get as far as saying that it is too old.
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -20,7 +20,8 @@ if (major >= NEEDED) {
   // none away. A few hundred threads were no larger for it; a start takes some 30 ms more.
   if (major < 26) v8.setFlagsFromString('--no-wasm-code-gc');
   keepCompiled();
-  await import('../src/cli/main.ts');
+  // A checkout runs its source; a package has it built, since Node strips no types below node_modules.
+  await import(existsSync(new URL('../src', import.meta.url)) ? '../src/cli/main.ts' : '../dist/cli/main.js');
 } else {
   process.stderr.write(
     `instantly-receiver needs Node ${NEEDED} or newer and was started by Node ${running}; in a checkout start it through npm, which brings its own Node ("npm ci", then "npm start"), elsewhere install one from https://nodejs.org\n`,
