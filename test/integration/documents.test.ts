@@ -205,7 +205,7 @@ function findShellFault(program: Command, line: string): string | undefined {
   }
   if (tool !== 'npm') return undefined;
   const said = rest.filter((word) => word !== '--silent');
-  if (['ci', 'install'].includes(said[0] ?? '')) return undefined;
+  if (['ci', 'install', 'pack'].includes(said[0] ?? '')) return undefined;
   const script = said[0] === 'run' ? said[1] : said[0];
   if (script === undefined || !(script in scripts)) return `there is no script ${script}`;
   return script === 'cli' ? findFault(program, said.slice(said.indexOf('--') + 1)) : undefined;
