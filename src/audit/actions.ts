@@ -1,5 +1,5 @@
 /** Actions of requests: a route's own, and what is refused without one. */
-export const REQUEST_ACTIONS = ['webhook.receive', 'health.check', 'metrics.scrape', 'request.refuse'] as const;
+const REQUEST_ACTIONS = ['webhook.receive', 'health.check', 'metrics.scrape', 'request.refuse'] as const;
 
 /** Every action that this version writes; docs/audit.md says what each is. Handlers write others. */
 export const AUDIT_ACTIONS = [
