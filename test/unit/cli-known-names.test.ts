@@ -1,11 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { AUDIT_ACTIONS } from '../../src/audit/actions.ts';
 import { refuseUnknownHandler, resolveType } from '../../src/cli/known-names.ts';
 import { WrongUsage } from '../../src/cli/wrong-usage.ts';
 import type { StoredDelivery, StoredEvent } from '../../src/inbox/store.ts';
-
-const ROOT = new URL('../../', import.meta.url);
 
 /** Whose events have these types, and whose handlers list those. */
 function storeWith(types: readonly string[], events: readonly string[] = ['*']) {
@@ -55,22 +51,4 @@ test('a handler is known by its registration or by what it left dead', async () 
   for (const name of [undefined, 'crm', 'gone']) await refuseUnknownHandler(store, name);
   await expect(refuseUnknownHandler(store, 'CRM')).rejects.toThrow(/; did you mean crm\?$/);
   await expect(refuseUnknownHandler(store, 'sheet')).rejects.toThrow(/; there are: crm$/);
-});
-
-test('the actions that a filter knows are those of the source and of docs/audit.md', () => {
-  const files = readdirSync(new URL('src/', ROOT), { recursive: true, encoding: 'utf8' });
-  const written = new Set<string>();
-  for (const file of files.filter((name) => name.endsWith('.ts') && name !== 'audit/actions.ts')) {
-    const text = readFileSync(new URL(`src/${file}`, ROOT), 'utf8');
-    for (const [, action = ''] of text.matchAll(
-      /(?:action: |Draft\(\s*|record\(\s*|audited\(\s*\w+,\s*| = )'([a-z-]+(?:\.[a-z-]+)+)'/g,
-    )) {
-      if (!/\.(?:ts|json|jsonl|db)$/.test(action)) written.add(action);
-    }
-  }
-  expect([...written].filter((action) => !AUDIT_ACTIONS.some((known) => known === action))).toEqual([]);
-  expect(written.size).toBeGreaterThan(20);
-  const rows = readFileSync(new URL('docs/audit.md', ROOT), 'utf8').matchAll(/^\| (`[a-z-]+\.[^|]*) \|/gm);
-  const listed = [...rows].flatMap(([, names = '']) => names.replaceAll('`', '').split(', '));
-  expect(listed.toSorted()).toEqual(AUDIT_ACTIONS.toSorted());
 });
