@@ -57,7 +57,7 @@ export interface Refusal {
   readonly status: number;
   /** As in the answer. */
   readonly code: string;
-  /** More than the caller is told: `missing`, `mismatch`, `malformed`, `stale` and the like. */
+  /** More than the answer says: `missing`, `mismatch`, `malformed`, `stale` and the like. */
   readonly reason: string;
   readonly requestId: string;
   readonly ip: string;
@@ -87,7 +87,7 @@ declare global {
  * the receiver does: 400, 401, 405, 408, 413, 415, 429 or 503 with a problem (RFC 9457).
  *
  * It reads the body itself: it has to come before `express.json()` and any other body parser. Where the body has been read
- * already it hands a TypeError to the error handler of the application, whoever sent the request.
+ * already it hands a TypeError to the error handler of the application, even for a proven sender.
  *
  * @throws TypeError where an option cannot be used, which names all of them
  */
@@ -195,7 +195,7 @@ function readAuthentication(options: VerifyInstantlyWebhookOptions): Authenticat
   else faults.push(...findUnfitKeys(signatureKeys, scheme).map((fault) => `secret ${fault}`));
   if (!(toleranceSeconds >= 1)) faults.push('toleranceSeconds must be a number of seconds, at least 1');
   const isUnset = signatureKeys.length === 0 && tokens.length === 0;
-  if (isUnset && faults.length === 0) faults.push('token or secret must be set: without one nobody is proven');
+  if (isUnset && faults.length === 0) faults.push('token or secret must be set: without one no sender can be proven');
   const needsBoth = require === 'both' && (signatureKeys.length === 0 || tokens.length === 0);
   if (needsBoth && faults.length === 0) faults.push("require: 'both' needs token and secret");
   if (faults.length > 0) throw new TypeError(`verifyInstantlyWebhook: ${faults.join('; ')}`);

@@ -65,7 +65,7 @@ export class SecretAges {
     await this.#telling;
   }
 
-  /** A store that cannot write now keeps nobody from going on. */
+  /** Never rejects: where the store cannot write now, ages begin at this call. */
   async refresh(settings: Settings, { minted, replaced }: RecordedTokens): Promise<void> {
     this.#maxAgeMs = settings.secretMaxAgeMs;
     const named = fingerprintSecrets(settings);
@@ -97,7 +97,7 @@ export class SecretAges {
     if (this.#timer === undefined) return;
     this.#telling = this.#telling
       .then(() => this.tell())
-      // A store that is away is told of elsewhere; the next look is soon.
+      // Other code reports a store that is away; the next look is soon.
       .catch(() => undefined);
   }
 }

@@ -160,7 +160,7 @@ function tell(report: ScanReport): void {
 }
 
 function tellRemedies({ findings }: ScanReport): void {
-  note('Rotate now, since whoever has a copy has the secret:');
+  note('Rotate now, since every copy holds the secret:');
   for (const [remedy, found] of Map.groupBy(findings, remedyOf)) {
     const rules = [...new Set(found.map(({ rule }) => rule))];
     note(`  ${rules.join(', ')}: ${remedy}.`);

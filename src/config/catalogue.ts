@@ -185,7 +185,7 @@ export const CATALOGUE = {
   LOG_AUDIT: {
     group: LOG,
     default: 'all',
-    meaning: 'Audit entries in the log: all, requests (those of requests alone) or off.',
+    meaning: 'Audit entries in the log: all, requests or off. Reserved for a coming release: it has no effect yet.',
   },
   OPERATOR: {
     group: LOG,

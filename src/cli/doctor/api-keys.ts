@@ -40,7 +40,7 @@ export const apiKeysCheck: Check = {
   },
 };
 
-/** Keys that a rotation has replaced and nobody has deleted. */
+/** Keys that a rotation has replaced and Instantly still lists. */
 async function findReplaced(listed: readonly ListedApiKey[], context: Context): Promise<Finding[]> {
   const replaced = await Promise.all(
     settingsOf(context).instantly.keys.map(({ key }) => readReplacedKeys(storeOf(context), key.setting)),

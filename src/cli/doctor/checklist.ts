@@ -158,7 +158,7 @@ const entriesCheck: Check = {
   run: async (context, signal) => {
     const { store, keyFault } = openedOf(context);
     if (keyFault !== null)
-      throw new Skipped('AUDIT_KEY is not the key that seals it', 'mend what the line "audit log" names');
+      throw new Skipped('AUDIT_KEY is not the key that seals it', 'fix what the line "audit log" names');
     const limit = AbortSignal.timeout(LIMIT_MS);
     try {
       const verdict = await verifyStore(store, settingsOf(context), AbortSignal.any([signal, limit]));
